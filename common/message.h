@@ -1,0 +1,81 @@
+/*
+ * message: encode and decode of every Kafka message (contracts: schema/messages/). Decoding is
+ * strict; what it refuses goes to the dead-letter topic. Pure; any thread.
+ */
+#ifndef OBPIPE_COMMON_MESSAGE_H
+#define OBPIPE_COMMON_MESSAGE_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/strbuf.h"
+
+#define MESSAGE_SCHEMA 1 /* newest version this program reads and writes */
+/* err.code when a message's schema is newer than MESSAGE_SCHEMA: not undecodable, but not for us. */
+#define MESSAGE_TOO_NEW "NEWER"
+
+#define REQUEST_TASKS_MAX 1000
+
+struct request_task {
+	int64_t task_id;
+	int64_t first_subtask_id;
+	int64_t host_id;           /* 0: none */
+	int64_t obproxy_server_id; /* 0: none */
+};
+
+/* One accepted request: the whole of it, atomic. */
+struct request {
+	char *request_id; /* 32 lower-case hex digits */
+	char *user;
+	char *client;     /* address of the caller */
+	char *trace_id;   /* 16 hex */
+	int64_t accepted_at_us; /* Unix */
+	char *template;
+	int32_t version;
+	char *sha256;
+	int64_t cluster_id; /* 0: none */
+	json_t *body;       /* as received */
+	json_t *values;     /* string values for template_context(), common to all tasks */
+	struct request_task *tasks;
+	size_t task_count;
+};
+
+void request_release(struct request *r);
+/* Appends the JSON form. */
+void request_encode(const struct request *r, struct strbuf *sb);
+/* Fills *r (release it). Unknown members are allowed, wrong or missing ones are PERMANENT. */
+int request_decode(const void *data, size_t bytes, struct request *r, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* Adds the values one task has of its own (host_id, obproxy_server_id, task_id as strings) to a
+ * copy of r->values; caller owns the result. */
+json_t *request_task_values(const struct request *r, const struct request_task *task);
+
+struct hint {
+	int64_t task_id;
+	int64_t subtask_id;
+};
+#define HINT_BYTES_MAX 80
+/* Writes the JSON form into buf (HINT_BYTES_MAX); returns its length. */
+size_t hint_encode(const struct hint *h, char *buf);
+int hint_decode(const void *data, size_t bytes, struct hint *h, struct err *err)
+	__attribute__((warn_unused_result));
+
+/* One row of table event, as the relay reads it. */
+struct event_row {
+	int64_t task_id;
+	int64_t first, sequence; /* numbers of its first and last move */
+	int64_t at_us;
+	const char *who;   /* "worker/17", "intake/17", "user/admin" */
+	const char *moves; /* "rule:subtask_id:claim ..."; subtask_id 0 is the task */
+	const char *template; /* creation only, else NULL */
+	int32_t version;
+	const char *traceparent; /* may be NULL */
+};
+/* Appends the CloudEvents JSON (CloudEvents 1.0, structured mode). */
+int event_encode(const struct event_row *row, struct strbuf *sb, struct err *err)
+	__attribute__((warn_unused_result));
+
+#endif
