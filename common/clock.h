@@ -24,4 +24,8 @@ int64_t clock_unix_us(void);
  */
 void clock_add_iso(struct strbuf *sb, int64_t unix_us);
 
+/* Appends `unix_us` in UTC as RFC 3339: "2021-09-03T08:25:08.004Z" and "...08.004000Z". */
+void clock_add_utc_ms(struct strbuf *sb, int64_t unix_us);
+void clock_add_utc_us(struct strbuf *sb, int64_t unix_us);
+
 #endif

@@ -14,9 +14,11 @@
 
 enum err_kind {
 	ERR_NONE = 0,
-	ERR_RETRYABLE, /* may succeed later without anybody changing anything (service away, lock) */
+	ERR_RETRYABLE, /* may succeed later without anybody changing anything (service away, lock)
+	                */
 	ERR_PERMANENT, /* will fail again until somebody changes something (bad input, bad data) */
-	ERR_UNKNOWN,   /* the outcome is not known: it may have happened (connection lost in commit) */
+	ERR_UNKNOWN,   /* the outcome is not known: it may have happened (connection lost in commit)
+	                */
 	ERR_FATAL,     /* this process cannot go on (settings, broken invariant) */
 	ERR_CANCELLED, /* asked to stop */
 };
@@ -32,16 +34,16 @@ struct err {
 
 /* Fills *err (when not NULL) and returns -1, so that `return err_set(...)` is one line. */
 int err_set(struct err *err, enum err_kind kind, const char *code, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+        __attribute__((format(printf, 4, 5)));
 int err_vset(struct err *err, enum err_kind kind, const char *code, const char *fmt, va_list ap)
-	__attribute__((format(printf, 4, 0)));
+        __attribute__((format(printf, 4, 0)));
 
 /* Puts "what: " before the text that is there. Returns -1. */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts a system error (errno value) behind the message. Returns -1. */
 int err_errno(struct err *err, enum err_kind kind, int errnum, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+        __attribute__((format(printf, 4, 5)));
 
 static inline bool err_is_retryable(const struct err *err)
 {
@@ -51,6 +53,6 @@ static inline bool err_is_retryable(const struct err *err)
 /* A broken invariant of our own: says where, then aborts. Never for foreign data. */
 #define BUG(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)
 void bug_at(const char *file, int line, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4), noreturn));
+        __attribute__((format(printf, 3, 4), noreturn));
 
 #endif

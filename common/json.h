@@ -23,7 +23,7 @@
  * deeper than JSON_DEPTH_MAX. Returns NULL and fills *err (PERMANENT). Caller owns the value.
  */
 json_t *json_parse_strict(const void *data, size_t bytes, struct err *err)
-	__attribute__((warn_unused_result));
+        __attribute__((warn_unused_result));
 
 /* Appends the compact form. */
 void json_append(struct strbuf *sb, const json_t *value);

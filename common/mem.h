@@ -1,6 +1,7 @@
 /*
  * mem: allocation that cannot fail, and clean-up attributes.
- * Out of memory aborts the process: the rows and Kafka hold the truth, a restart goes on from there.
+ * Out of memory aborts the process: the rows and Kafka hold the truth, a restart goes on from
+ * there.
  */
 #ifndef OBPIPE_COMMON_MEM_H
 #define OBPIPE_COMMON_MEM_H

@@ -20,14 +20,17 @@ enum metric {
 
 /* Raises a counter (or moves a gauge) without label. */
 void metric_add(enum metric m, int64_t by);
-/* Sets a gauge without label. */
+/* Sets a gauge without label; one named _seconds in whole seconds, or in us by metric_set_us(). */
 void metric_set(enum metric m, int64_t value);
+void metric_set_us(enum metric m, int64_t us);
 /* One observation of a histogram; unit as its name says (seconds are given in us). */
 void metric_observe_us(enum metric m, int64_t us);
 void metric_observe(enum metric m, int64_t value);
-/* The same for a metric with a label; value text is copied, at most 64 different ones a metric. */
+/* The same for a metric with a label. The value text is copied; from the 64th different one of a
+ * metric on, all are counted under "other". */
 void metric_add_label(enum metric m, const char *label_value, int64_t by);
 void metric_set_label(enum metric m, const char *label_value, int64_t value);
+void metric_set_label_us(enum metric m, const char *label_value, int64_t us);
 /* Reads a metric without label back (tests, readiness). */
 int64_t metric_get(enum metric m);
 

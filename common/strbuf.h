@@ -16,7 +16,10 @@ struct strbuf {
 	size_t alloc; /* bytes allocated */
 };
 
-#define STRBUF_INIT {0}
+#define STRBUF_INIT                                                                                \
+	{                                                                                          \
+		0                                                                                  \
+	}
 #define _cleanup_strbuf_ __attribute__((cleanup(strbuf_release)))
 
 /* Makes room for `extra` more bytes and the NUL. */
@@ -56,7 +59,7 @@ static inline void strbuf_addc(struct strbuf *sb, char c)
 void strbuf_add_i64(struct strbuf *sb, int64_t value);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap)
-	__attribute__((format(printf, 2, 0)));
+        __attribute__((format(printf, 2, 0)));
 /* A JSON string with its quotes (RFC 8259 section 7). Bytes that are not UTF-8 become U+FFFD. */
 void strbuf_add_json(struct strbuf *sb, const char *text, size_t bytes);
 
