@@ -33,7 +33,10 @@ struct db_params {
 	unsigned char *data;
 	size_t len, alloc;
 };
-#define DB_PARAMS_INIT {0}
+#define DB_PARAMS_INIT                                                                             \
+	{                                                                                          \
+		0                                                                                  \
+	}
 
 void db_params_clear(struct db_params *p);
 void db_params_release(struct db_params *p);
@@ -72,16 +75,17 @@ static inline void db_result_clear(PGresult **res)
 #define _cleanup_result_ __attribute__((cleanup(db_result_clear)))
 
 /* Turns a failed result (or, with res NULL, the connection's state) into *err, SQLSTATE in code.
- * Kinds: class 08, 53, 57, 40, 55 and lost connections RETRYABLE, the rest PERMANENT. Returns -1. */
+ * Kinds: class 08, 53, 57, 40, 55 and lost connections RETRYABLE, the rest PERMANENT. Returns -1.
+ */
 int db_result_err(const PGconn *conn, const PGresult *res, struct err *err);
 
 /* ---- blocking connections ---- */
 
 struct db {
-	PGconn *conn; /* NULL: not connected */
+	PGconn *conn;                    /* NULL: not connected */
 	const struct settings *settings; /* borrowed */
-	const char *name; /* application_name, borrowed */
-	int64_t statement_timeout_ms; /* 0: the setting's */
+	const char *name;                /* application_name, borrowed */
+	int64_t statement_timeout_ms;    /* 0: the setting's */
 	bool prepared[QUERY_MAX];
 };
 
@@ -94,11 +98,12 @@ int db_connect(struct db *db, struct err *err) __attribute__((warn_unused_result
 void db_disconnect(struct db *db);
 
 /*
- * Runs one statement in a transaction of its own. *ret_res is the caller's to PQclear (NULL allowed:
- * thrown away). When the connection broke while waiting, kind is UNKNOWN and the connection dropped.
+ * Runs one statement in a transaction of its own. *ret_res is the caller's to PQclear (NULL
+ * allowed: thrown away). When the connection broke while waiting, kind is UNKNOWN and the
+ * connection dropped.
  */
 int db_query(struct db *db, enum query query, const struct db_params *params, PGresult **ret_res,
-	struct err *err) __attribute__((warn_unused_result));
+        struct err *err) __attribute__((warn_unused_result));
 
 /* Runs SQL text that is not a query file: migrations, BEGIN, COMMIT, LISTEN. May hold several
  * statements. Never assembled from data. */
@@ -107,6 +112,6 @@ int db_exec(struct db *db, const char *sql, struct err *err) __attribute__((warn
 /* Builds the connection keywords both forms use (timeouts, application_name, options).
  * Arrays are static per thread and valid until the next call in this thread. */
 void db_conninfo(const struct settings *settings, const char *name, int64_t statement_timeout_ms,
-	const char *const **ret_keywords, const char *const **ret_values);
+        const char *const **ret_keywords, const char *const **ret_values);
 
 #endif

@@ -26,7 +26,7 @@ typedef void (*db_state_fn)(void *arg, bool up);
 
 /* Starts connecting at once. settings and name are borrowed; on_state may be NULL. */
 struct db_async *db_async_new(struct loop *loop, const struct settings *settings, const char *name,
-	db_state_fn on_state, void *arg);
+        db_state_fn on_state, void *arg);
 /* Closes at once; batches in flight end with CANCELLED. */
 void db_async_free(struct db_async *db);
 bool db_async_up(const struct db_async *db);
@@ -36,8 +36,8 @@ int db_async_in_flight(const struct db_async *db);
 void db_async_reset(struct db_async *db);
 
 /* A batch to fill. on_result may be NULL. */
-struct db_batch *db_batch_new(struct db_async *db, db_result_fn on_result, db_done_fn on_done,
-	void *arg);
+struct db_batch *db_batch_new(
+        struct db_async *db, db_result_fn on_result, db_done_fn on_done, void *arg);
 /* Adds one statement; params are copied (NULL: none). At most 16 a batch. */
 void db_batch_add(struct db_batch *batch, enum query query, const struct db_params *params);
 /* Sends it; the batch belongs to the connection from here on. on_done may run before it returns. */

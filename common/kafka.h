@@ -26,7 +26,8 @@ char *kafka_subtask_topic(const struct settings *settings, const char *type_name
 enum kafka_producer_kind {
 	KAFKA_REQUESTS, /* acks=all, idempotent, message.timeout.ms = publish_timeout_ms */
 	KAFKA_EVENTS,   /* acks=all, idempotent, long timeout: the relay waits */
-	KAFKA_HINTS,    /* acks=1, perishable: message.timeout.ms 2 s, dropped when the queue is full */
+	KAFKA_HINTS, /* acks=1, perishable: message.timeout.ms 2 s, dropped when the queue is full
+	              */
 };
 
 enum kafka_outcome {
@@ -44,15 +45,17 @@ struct kafka_header {
 /* Runs inside kafka_producer_poll(). opaque is what kafka_produce() got. error is "" when
  * persisted. offset and partition are -1 when not persisted. */
 typedef void (*kafka_report_fn)(void *arg, void *opaque, enum kafka_outcome outcome,
-	int32_t partition, int64_t offset, const char *error);
+        int32_t partition, int64_t offset, const char *error);
 
 struct kafka_producer;
 
 /* on_report may be NULL (hints). Does not wait for a broker. */
 struct kafka_producer *kafka_producer_new(const struct settings *settings,
-	enum kafka_producer_kind kind, kafka_report_fn on_report, void *arg, struct err *err);
+        enum kafka_producer_kind kind, kafka_report_fn on_report, void *arg, struct err *err);
 /* Waits up to flush_ms for what is queued, then frees. Reports still run from here. */
 void kafka_producer_free(struct kafka_producer *p, int flush_ms);
+/* Looks a topic up now: the first message to an unknown one may wait 1 s for metadata otherwise. */
+void kafka_producer_know(struct kafka_producer *p, const char *topic);
 /* Readable when kafka_producer_poll() has something to do. */
 int kafka_producer_fd(const struct kafka_producer *p);
 /* Drains the fd, runs reports, rebuilds a fatal producer (messages still queued then are reported
@@ -68,8 +71,8 @@ int kafka_producer_queued(const struct kafka_producer *p);
  * report (queue full: RETRYABLE; too large or unknown topic: PERMANENT).
  */
 int kafka_produce(struct kafka_producer *p, const char *topic, int32_t partition, const void *key,
-	size_t key_bytes, const void *value, size_t value_bytes, const struct kafka_header *headers,
-	size_t header_count, void *opaque, struct err *err) __attribute__((warn_unused_result));
+        size_t key_bytes, const void *value, size_t value_bytes, const struct kafka_header *headers,
+        size_t header_count, void *opaque, struct err *err) __attribute__((warn_unused_result));
 
 /* ---- consumer ---- */
 
@@ -98,8 +101,8 @@ struct kafka_partition {
  * Runs inside kafka_consumer_poll() when partitions come (assigned = true) or go. On assignment the
  * function may set each offset; reading starts there. Eager protocol: all come and go together.
  */
-typedef void (*kafka_assign_fn)(void *arg, bool assigned, struct kafka_partition *parts,
-	size_t count);
+typedef void (*kafka_assign_fn)(
+        void *arg, bool assigned, struct kafka_partition *parts, size_t count);
 
 struct kafka_consumer;
 
@@ -108,44 +111,45 @@ struct kafka_consumer;
  * Offsets are committed only by kafka_consumer_commit().
  */
 struct kafka_consumer *kafka_consumer_new(const struct settings *settings, const char *group,
-	kafka_assign_fn on_assign, void *arg, struct err *err);
+        kafka_assign_fn on_assign, void *arg, struct err *err);
 /* Leaves the group and closes, with a watchdog: at most close_ms. */
 void kafka_consumer_free(struct kafka_consumer *c, int close_ms);
 int kafka_consumer_fd(const struct kafka_consumer *c);
 int kafka_consumer_subscribe(struct kafka_consumer *c, const char *const *topics, size_t count,
-	struct err *err) __attribute__((warn_unused_result));
+        struct err *err) __attribute__((warn_unused_result));
 /* Reads these partitions from their offsets, without a group. */
 int kafka_consumer_assign(struct kafka_consumer *c, const struct kafka_partition *parts,
-	size_t count, struct err *err) __attribute__((warn_unused_result));
+        size_t count, struct err *err) __attribute__((warn_unused_result));
 /*
  * Fetches the next message. 1: *ret_msg is filled (call kafka_message_done after use); 0: nothing
- * within wait_ms (0: at once); -1: an error to log (kind FATAL: rebuild the consumer). Call until 0.
+ * within wait_ms (0: at once); -1: an error to log (kind FATAL: rebuild the consumer). Call until
+ * 0.
  */
 int kafka_consumer_poll(struct kafka_consumer *c, int wait_ms, struct kafka_message *ret_msg,
-	struct err *err) __attribute__((warn_unused_result));
+        struct err *err) __attribute__((warn_unused_result));
 void kafka_message_done(struct kafka_message *msg);
 /* A header's value (last of that name), or NULL. */
-const void *kafka_message_header(const struct kafka_message *msg, const char *name,
-	size_t *ret_bytes);
+const void *kafka_message_header(
+        const struct kafka_message *msg, const char *name, size_t *ret_bytes);
 /* Commits next-to-read offsets, without waiting. */
-void kafka_consumer_commit(struct kafka_consumer *c, const struct kafka_partition *parts,
-	size_t count);
+void kafka_consumer_commit(
+        struct kafka_consumer *c, const struct kafka_partition *parts, size_t count);
 /* Stops or restarts fetching one partition; prefetched messages are dropped and fetched again. */
-void kafka_consumer_pause(struct kafka_consumer *c, const char *topic, int32_t partition,
-	bool pause);
+void kafka_consumer_pause(
+        struct kafka_consumer *c, const char *topic, int32_t partition, bool pause);
 /* Moves one assigned partition. */
 int kafka_consumer_seek(struct kafka_consumer *c, const char *topic, int32_t partition,
-	int64_t offset, struct err *err) __attribute__((warn_unused_result));
+        int64_t offset, struct err *err) __attribute__((warn_unused_result));
 
 /* ---- questions (blocking; helper threads and the CLI only) ---- */
 
 /* First and next offset of one partition. */
 int kafka_consumer_watermarks(struct kafka_consumer *c, const char *topic, int32_t partition,
-	int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct err *err)
-	__attribute__((warn_unused_result));
+        int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct err *err)
+        __attribute__((warn_unused_result));
 /* Partition count of a topic; 0 when it does not exist. */
 int kafka_partition_count(const struct settings *settings, const char *topic, int timeout_ms,
-	int *ret_count, struct err *err) __attribute__((warn_unused_result));
+        int *ret_count, struct err *err) __attribute__((warn_unused_result));
 
 struct kafka_topic_spec {
 	char *name; /* with prefix */
@@ -158,9 +162,9 @@ struct kafka_topic_spec {
  * Returns 0, or -1 naming the first that is wrong (its partitions are never changed).
  */
 int kafka_topics_ensure(const struct settings *settings, const struct kafka_topic_spec *specs,
-	size_t count, int timeout_ms, struct err *err) __attribute__((warn_unused_result));
+        size_t count, int timeout_ms, struct err *err) __attribute__((warn_unused_result));
 /* Brokers in the cluster, for replica counts. */
 int kafka_broker_count(const struct settings *settings, int timeout_ms, int *ret_count,
-	struct err *err) __attribute__((warn_unused_result));
+        struct err *err) __attribute__((warn_unused_result));
 
 #endif

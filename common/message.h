@@ -30,6 +30,7 @@ struct request {
 	char *request_id; /* 32 lower-case hex digits */
 	char *user;
 	char *client;     /* address of the caller */
+	char *executor;   /* address of the ingress that accepted it */
 	char *trace_id;   /* 16 hex */
 	int64_t accepted_at_us; /* Unix */
 	char *template;

@@ -1,0 +1,68 @@
+-- Records a batch of request messages: the request rows, and of those that are new their tasks,
+-- subtasks (rules 10, 12), creation events (110 first). A task id that exists already fails the
+-- whole batch with 23505; the caller then finds the one request by halving.
+-- Messages: $1 partitions $2 offsets $3 request ids $4 outcomes (1 use it, 3 dead letter) $5 users
+-- $6 clients $7 trace ids $8 traceparents $9 cluster ids $10 bodies $11 accepted at $12 executors
+-- Tasks: $13 task ids $14 first subtask ids $15 request ids $16 template ids $17 host ids
+-- $18 obproxy server ids $19 contexts.  $20 who
+-- Rows: kind 0 = subtask READY; kind 1 = task_id requests recorded, subtask_id tasks recorded.
+WITH msg AS (
+  SELECT * FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::smallint[], $5::text[],
+                       $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[],
+                       $11::bigint[], $12::text[])
+         AS m(partition, at_offset, request_id, outcome, user_name, client, trace_id, traceparent,
+              cluster_id, body, accepted_us, executor)
+), fresh AS (
+  INSERT INTO request (partition, "offset", request_id, outcome, user_name, client, trace_id,
+                       traceparent, cluster_id, body, accepted_at)
+  SELECT partition, at_offset, request_id, 1, user_name, client, trace_id, traceparent,
+         nullif(cluster_id, 0), body, to_timestamp(accepted_us / 1e6)
+    FROM msg WHERE outcome = 1
+  ON CONFLICT DO NOTHING
+  RETURNING request_id
+), rest AS (
+  INSERT INTO request (partition, "offset", outcome)
+  SELECT partition, at_offset, CASE WHEN outcome = 1 THEN 2 ELSE outcome END FROM msg
+   WHERE outcome <> 1 OR request_id NOT IN (SELECT request_id FROM fresh)
+  ON CONFLICT DO NOTHING
+), work AS (
+  SELECT w.*, p.node_count, p.roots, p.task_name, p.task_type
+    FROM unnest($13::bigint[], $14::bigint[], $15::text[], $16::integer[], $17::bigint[],
+                $18::bigint[], $19::text[])
+         AS w(task_id, first_subtask_id, request_id, template_id, host_id, obproxy_server_id,
+              context)
+    JOIN fresh USING (request_id) JOIN template p USING (template_id)
+), new_task AS (
+  INSERT INTO task (task_id, first_subtask_id, sequence, template_id, active, ready, failed,
+                    unfinished, state, operation)
+  SELECT task_id, first_subtask_id, node_count + 1, template_id, roots, roots, 0, node_count, 1, 1
+    FROM work
+  RETURNING task_id, first_subtask_id, template_id, sequence
+), info AS (
+  INSERT INTO task_info (task_id, request_id, host_id, cluster_id, obproxy_server_id, name,
+                         task_type, creator, executor, trace_id, traceparent, context, start_time)
+  SELECT w.task_id, w.request_id, nullif(w.host_id, 0), nullif(m.cluster_id, 0),
+         nullif(w.obproxy_server_id, 0), w.task_name, w.task_type, m.user_name, m.executor,
+         m.trace_id, m.traceparent, w.context, to_timestamp(m.accepted_us / 1e6)
+    FROM work w JOIN (SELECT DISTINCT ON (request_id) * FROM msg WHERE outcome = 1) m
+         USING (request_id)
+), made AS (
+  INSERT INTO subtask (task_id, subtask_id, node, type_id, waiting, state, ready_at)
+  SELECT t.task_id, t.first_subtask_id + n.node, n.node, n.type_id, n.waiting,
+         CASE WHEN n.waiting = 0 THEN 2 ELSE 1 END,
+         CASE WHEN n.waiting = 0 THEN clock_timestamp() END
+    FROM new_task t JOIN template_node n USING (template_id)
+  RETURNING task_id, subtask_id, type_id, state
+), recorded AS (
+  INSERT INTO event (task_id, first, sequence, at, who, moves)
+  SELECT t.task_id, 1, t.sequence, clock_timestamp(), $20::text, m.moves
+    FROM new_task t
+    JOIN (SELECT task_id,
+                 '110:0:0' || string_agg(
+                   CASE state WHEN 2 THEN ' 12:' ELSE ' 10:' END || subtask_id || ':0', ''
+                   ORDER BY subtask_id) AS moves
+            FROM made GROUP BY task_id) m USING (task_id)
+)
+SELECT 0 AS kind, task_id, subtask_id, type_id FROM made WHERE state = 2
+UNION ALL
+SELECT 1, (SELECT count(*) FROM fresh), (SELECT count(*) FROM new_task), 0::smallint;

@@ -1,0 +1,30 @@
+-- READY -> RUNNING for a batch (rule 30), with everything the runs need.
+-- $1 task ids  $2 subtask ids (same length)  $3 worker id  $4 who
+WITH moved AS (
+  UPDATE subtask s
+     SET state = 3, claim = nextval('claim_number'), attempt = s.attempt + 1,
+         worker_id = $3::bigint, claimed_at = clock_timestamp(), not_before = NULL,
+         start_time = coalesce(s.start_time, clock_timestamp())
+    FROM unnest($1::bigint[], $2::bigint[]) AS w(task_id, subtask_id)
+   WHERE s.task_id = w.task_id AND s.subtask_id = w.subtask_id AND s.state = 2 AND NOT s.held
+     AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
+     AND EXISTS (SELECT 1 FROM worker k WHERE k.worker_id = $3::bigint AND k.died_at IS NULL)
+  RETURNING s.task_id, s.subtask_id, s.claim, s.attempt, s.run_time, s.tries, s.node, s.type_id,
+            s.operation
+), per_task AS (
+  SELECT task_id, count(*)::integer AS n,
+         string_agg('30:' || subtask_id || ':' || claim, ' ' ORDER BY subtask_id) AS moves
+    FROM moved GROUP BY task_id
+), bumped AS (
+  UPDATE task t SET sequence = t.sequence + p.n, ready = t.ready - p.n
+    FROM per_task p WHERE t.task_id = p.task_id
+  RETURNING t.task_id, t.template_id, t.first_subtask_id, t.sequence, p.n, p.moves
+), recorded AS (
+  INSERT INTO event (task_id, first, sequence, at, who, moves)
+  SELECT task_id, sequence - n + 1, sequence, clock_timestamp(), $4::text, moves FROM bumped
+)
+SELECT m.task_id, m.subtask_id, m.claim, m.attempt, m.run_time, m.tries, m.node, m.type_id,
+       m.operation, b.template_id, b.first_subtask_id, i.context,
+       coalesce(i.host_id, 0) AS host_id, coalesce(i.cluster_id, 0) AS cluster_id,
+       coalesce(i.obproxy_server_id, 0) AS obproxy_server_id, i.trace_id, i.traceparent
+  FROM moved m JOIN bumped b USING (task_id) JOIN task_info i USING (task_id);

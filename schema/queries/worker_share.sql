@@ -1,0 +1,4 @@
+-- Keeps the verdict on this worker waiting until the transaction ends: a claim is either seen by
+-- the sweep that follows the verdict, or it does not happen. Before task_lock, always.
+-- $1 worker id
+SELECT worker_id FROM worker WHERE worker_id = $1::bigint AND died_at IS NULL FOR KEY SHARE;
