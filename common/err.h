@@ -14,11 +14,9 @@
 
 enum err_kind {
 	ERR_NONE = 0,
-	ERR_RETRYABLE, /* may succeed later without anybody changing anything (service away, lock)
-	                */
+	ERR_RETRYABLE, /* may succeed later by itself (service away, lock) */
 	ERR_PERMANENT, /* will fail again until somebody changes something (bad input, bad data) */
-	ERR_UNKNOWN,   /* the outcome is not known: it may have happened (connection lost in commit)
-	                */
+	ERR_UNKNOWN,   /* it may have happened (connection lost in commit) */
 	ERR_FATAL,     /* this process cannot go on (settings, broken invariant) */
 	ERR_CANCELLED, /* asked to stop */
 };

@@ -81,10 +81,10 @@ enum rule_object { RULE_OF_SUBTASK, RULE_OF_TASK };
 struct state_rule {
 	enum rule rule;
 	enum rule_object object;
-	int from, to; /* enum subtask_state or enum task_state */
+	int from, to;             /* enum subtask_state or enum task_state */
 	enum operation operation; /* what the row's operation becomes; NONE: stays */
-	const char *by;     /* who makes it */
-	const char *reason; /* why: stands in the event, the log and the API */
+	const char *by;           /* who makes it */
+	const char *reason;       /* why: stands in the event, the log and the API */
 };
 
 extern const struct state_rule state_rules[];
