@@ -1,0 +1,41 @@
+/*
+ * worker: what the threads of one worker process share. Each role is one thread with connections
+ * and clients of its own; they share the catalog (read-only rows) and the atomics here.
+ */
+#ifndef OBPIPE_WORKERS_WORKER_H
+#define OBPIPE_WORKERS_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/settings.h"
+
+struct catalog;
+struct db_pool;
+
+enum worker_role { ROLE_INTAKE = 1, ROLE_EXECUTOR = 2, ROLE_MAINTAINER = 4 };
+
+struct worker {
+	struct settings settings;
+	int roles; /* enum worker_role */
+	struct catalog *catalog;
+	struct db_pool *pool;
+	_Atomic int64_t worker_id;     /* 0: not registered, or declared dead a moment ago */
+	_Atomic int64_t renewed_ms;    /* monotonic time of the last heartbeat that was taken */
+	_Atomic bool stopping;         /* SIGTERM came */
+	_Atomic bool pg_up, kafka_up;  /* for /readyz */
+	_Atomic bool too_new;          /* a message or template is newer than this program */
+	_Atomic bool leader;
+};
+
+/* "worker/17": who made a move. Valid until the next call in this thread. */
+const char *worker_who(const struct worker *w, const char *role);
+
+/* True while nobody can have declared us dead: a worker that cannot renew starts nothing new. */
+bool worker_may_start(const struct worker *w);
+
+/* Sleeps up to ms, shorter when the process is asked to stop. */
+void worker_pause(struct worker *w, int64_t ms);
+
+#endif
