@@ -21,7 +21,7 @@ LDFLAGS_ALL = $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -Wl,-z,relro,-z,now $(LDF
 
 COMMON := $(wildcard common/*.c)
 PRODUCER := $(wildcard producer/*.c)
-WORKER := $(wildcard workers/*.c workers/subtasks/*.c)
+WORKER := $(wildcard workers/*.c workers/host/*.c workers/subtasks/*.c)
 CLI := $(wildcard cli/*.c)
 UNIT := $(wildcard tests/unit/test_*.c)
 INTEGRATION := $(wildcard tests/integration/test_*.c)
