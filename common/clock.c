@@ -19,6 +19,13 @@ int64_t clock_mono_us(void)
 	return clock_us(CLOCK_MONOTONIC);
 }
 
+void clock_sleep_ms(int64_t ms)
+{
+	struct timespec nap = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+
+	nanosleep(&nap, NULL);
+}
+
 int64_t clock_unix_us(void)
 {
 	return clock_us(CLOCK_REALTIME);

@@ -15,6 +15,9 @@ static inline int64_t clock_mono_ms(void)
 	return clock_mono_us() / 1000;
 }
 
+/* Sleeps; shorter when a signal comes. */
+void clock_sleep_ms(int64_t ms);
+
 /* Unix time in microseconds: for people and rows, never for deciding who is dead. */
 int64_t clock_unix_us(void);
 

@@ -131,23 +131,31 @@ static int prepare(struct db *db, enum query query, struct err *err)
 	return 0;
 }
 
+/* Pointers into params, as libpq wants them. Returns their number. */
+static int bind_params(const struct db_params *params, const char **values, int *formats)
+{
+	int count = params ? params->count : 0;
+
+	for (int i = 0; i < count; i++) {
+		values[i] = params->length[i] < 0 ? NULL
+						  : (const char *)params->data + params->offset[i];
+		formats[i] = 1;
+	}
+	return count;
+}
+
 int db_query(struct db *db, enum query query, const struct db_params *params, PGresult **ret_res,
-        struct err *err)
+	struct err *err)
 {
 	const char *values[DB_PARAMS_MAX];
 	int formats[DB_PARAMS_MAX];
-	int count = params ? params->count : 0;
+	int count = bind_params(params, values, formats);
 	PGresult *res;
 
 	if (db_connect(db, err) < 0 || prepare(db, query, err) < 0)
 		return -1;
-	for (int i = 0; i < count; i++) {
-		values[i] = params->length[i] < 0 ? NULL
-		                                  : (const char *)params->data + params->offset[i];
-		formats[i] = 1;
-	}
 	res = PQexecPrepared(db->conn, query_table[query].name, count, values,
-	        params ? params->length : NULL, formats, 1);
+		params ? params->length : NULL, formats, 1);
 	if (PQresultStatus(res) != PGRES_TUPLES_OK && PQresultStatus(res) != PGRES_COMMAND_OK) {
 		failed(db, res, true, err);
 		return err_prefix(err, "%s", query_table[query].name);
@@ -156,6 +164,45 @@ int db_query(struct db *db, enum query query, const struct db_params *params, PG
 		*ret_res = res;
 	else
 		PQclear(res);
+	return 0;
+}
+
+int db_stream(struct db *db, enum query query, const struct db_params *params, db_row_fn row,
+	void *arg, struct err *err)
+{
+	const char *values[DB_PARAMS_MAX];
+	int formats[DB_PARAMS_MAX];
+	int count = bind_params(params, values, formats);
+	bool going_on = true, ok = true;
+	PGresult *res;
+
+	if (db_connect(db, err) < 0 || prepare(db, query, err) < 0)
+		return -1;
+	if (!PQsendQueryPrepared(db->conn, query_table[query].name, count, values,
+		    params ? params->length : NULL, formats, 1))
+		return failed(db, NULL, true, err);
+	PQsetSingleRowMode(db->conn);
+	while (going_on && ok && (res = PQgetResult(db->conn))) {
+		ExecStatusType status = PQresultStatus(res);
+
+		if (status == PGRES_SINGLE_TUPLE)
+			going_on = row(arg, res);
+		else if (status != PGRES_TUPLES_OK)
+			ok = false;
+		if (ok)
+			PQclear(res);
+	}
+	if (!ok) {
+		failed(db, res, true, err);
+		if (db->conn)
+			while ((res = PQgetResult(db->conn)))
+				PQclear(res);
+		return err_prefix(err, "%s", query_table[query].name);
+	}
+	if (!going_on) {
+		db_disconnect(db);
+		return err_set(err, ERR_CANCELLED, "", "%s: given up", query_table[query].name);
+	}
 	return 0;
 }
 

@@ -40,6 +40,8 @@ struct db_params {
 
 void db_params_clear(struct db_params *p);
 void db_params_release(struct db_params *p);
+/* Adds all parameters of `from` (NULL: none) behind those that are there. */
+void db_params_append(struct db_params *p, const struct db_params *from);
 void db_add_null(struct db_params *p);
 void db_add_bool(struct db_params *p, bool value);
 void db_add_int2(struct db_params *p, int16_t value);
@@ -108,6 +110,15 @@ int db_query(struct db *db, enum query query, const struct db_params *params, PG
 /* Runs SQL text that is not a query file: migrations, BEGIN, COMMIT, LISTEN. May hold several
  * statements. Never assembled from data. */
 int db_exec(struct db *db, const char *sql, struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * Runs one statement and hands its rows to `row` one by one as they arrive (libpq single-row mode),
+ * so that a large result needs no memory. When `row` returns false the
+ * rest is cancelled and the connection dropped (kind CANCELLED).
+ */
+typedef bool (*db_row_fn)(void *arg, const PGresult *res);
+int db_stream(struct db *db, enum query query, const struct db_params *params, db_row_fn row,
+	void *arg, struct err *err) __attribute__((warn_unused_result));
 
 /* Builds the connection keywords both forms use (timeouts, application_name, options).
  * Arrays are static per thread and valid until the next call in this thread. */

@@ -72,6 +72,16 @@ static void put_be64(unsigned char *at, uint64_t value)
 	memcpy(at, &value, sizeof(value));
 }
 
+void db_params_append(struct db_params *p, const struct db_params *from)
+{
+	for (int i = 0; from && i < from->count; i++) {
+		if (from->length[i] < 0)
+			db_add_null(p);
+		else
+			db_add_bytes(p, from->data + from->offset[i], (size_t)from->length[i]);
+	}
+}
+
 void db_add_null(struct db_params *p)
 {
 	begin(p, 0);

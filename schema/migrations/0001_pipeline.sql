@@ -52,8 +52,10 @@ CREATE TABLE template_edge (
 );
 
 -- What became of each message of the request topic. Intake resumes behind the highest offset of a
--- partition, so a refused message has a row too.
+-- partition, so a refused message has a row too. The generation rises when the topic was made anew
+-- and its offsets start again.
 CREATE TABLE request (
+  generation integer NOT NULL,
   partition integer NOT NULL,
   "offset" bigint NOT NULL,
   request_id text UNIQUE,           -- NULL: a message that could not be used
@@ -66,7 +68,7 @@ CREATE TABLE request (
   body text,
   accepted_at timestamptz,
   recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (partition, "offset")
+  PRIMARY KEY (generation, partition, "offset")
 );
 
 CREATE TABLE task (

@@ -4,7 +4,7 @@
 -- Messages: $1 partitions $2 offsets $3 request ids $4 outcomes (1 use it, 3 dead letter) $5 users
 -- $6 clients $7 trace ids $8 traceparents $9 cluster ids $10 bodies $11 accepted at $12 executors
 -- Tasks: $13 task ids $14 first subtask ids $15 request ids $16 template ids $17 host ids
--- $18 obproxy server ids $19 contexts.  $20 who
+-- $18 obproxy server ids $19 contexts.  $20 who  $21 generation of the topic
 -- Rows: kind 0 = subtask READY; kind 1 = task_id requests recorded, subtask_id tasks recorded.
 WITH msg AS (
   SELECT * FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::smallint[], $5::text[],
@@ -13,16 +13,16 @@ WITH msg AS (
          AS m(partition, at_offset, request_id, outcome, user_name, client, trace_id, traceparent,
               cluster_id, body, accepted_us, executor)
 ), fresh AS (
-  INSERT INTO request (partition, "offset", request_id, outcome, user_name, client, trace_id,
-                       traceparent, cluster_id, body, accepted_at)
-  SELECT partition, at_offset, request_id, 1, user_name, client, trace_id, traceparent,
+  INSERT INTO request (generation, partition, "offset", request_id, outcome, user_name, client,
+                       trace_id, traceparent, cluster_id, body, accepted_at)
+  SELECT $21::integer, partition, at_offset, request_id, 1, user_name, client, trace_id, traceparent,
          nullif(cluster_id, 0), body, to_timestamp(accepted_us / 1e6)
     FROM msg WHERE outcome = 1
   ON CONFLICT DO NOTHING
   RETURNING request_id
 ), rest AS (
-  INSERT INTO request (partition, "offset", outcome)
-  SELECT partition, at_offset, CASE WHEN outcome = 1 THEN 2 ELSE outcome END FROM msg
+  INSERT INTO request (generation, partition, "offset", outcome)
+  SELECT $21::integer, partition, at_offset, CASE WHEN outcome = 1 THEN 2 ELSE outcome END FROM msg
    WHERE outcome <> 1 OR request_id NOT IN (SELECT request_id FROM fresh)
   ON CONFLICT DO NOTHING
 ), work AS (

@@ -4,7 +4,7 @@
 #include "common/mem.h"
 #include "workers/subtask_type.h"
 
-#define SUBTASK_TYPE(symbol, name) extern const struct subtask_type subtask_##symbol;
+#define SUBTASK_TYPE(symbol, name) extern const struct subtask_type subtask_##symbol __attribute__((weak));
 #include "workers/subtasks/registry.def"
 #undef SUBTASK_TYPE
 
@@ -24,7 +24,7 @@ static const char *const names[] = {
 const struct subtask_type *subtask_type_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if (!strcmp(types[i]->name, name))
+		if (types[i] && !strcmp(types[i]->name, name))
 			return types[i];
 	return NULL;
 }

@@ -1,0 +1,359 @@
+/* claimer: claim batches, stealing, and re-adoption after a lost connection. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "workers/db_pool.h"
+#include "workers/executor_internal.h"
+
+/* Running tasks one look for hintless READY subtasks goes through at the most. */
+#define STEAL_TASKS 20000
+#define READOPT_ROWS 10000
+/* A task of a template this program cannot read is left to others for a while. */
+#define UNKNOWN_DELAY_MS 5000
+
+static int free_slots(const struct lane *lane)
+{
+	return lane->limit - lane->used;
+}
+
+/* Types with the least to do must not wait behind a busy one: each batch starts at another lane. */
+static void fill_batch(struct executor *ex)
+{
+	size_t max = (size_t)ex->settings->claim_batch;
+
+	for (int n = 0; n < ex->lane_count && ex->claimed_count < max; n++) {
+		struct lane *lane = &ex->lanes[(ex->first_lane + n) % ex->lane_count];
+		int room = free_slots(lane);
+
+		while (room-- > 0 && lane->count > 0 && ex->claimed_count < max) {
+			ex->claimed_hints[ex->claimed_count] = lane_pop(lane);
+			ex->claimed_types[ex->claimed_count++] = lane->type->type_id;
+			ex->queued--;
+			lane->used++; /* held until the answer says whether it is ours */
+		}
+		hint_queue_resume(ex, lane);
+	}
+	if (ex->lane_count)
+		ex->first_lane = (ex->first_lane + 1) % ex->lane_count;
+}
+
+static void fill_params(struct executor *ex, struct db_params *p)
+{
+	int64_t *tasks = xmalloc(ex->claimed_count * sizeof(*tasks));
+	int64_t *subtasks = xmalloc(ex->claimed_count * sizeof(*subtasks));
+
+	for (size_t i = 0; i < ex->claimed_count; i++) {
+		tasks[i] = ex->claimed_hints[i].task_id;
+		subtasks[i] = ex->claimed_hints[i].subtask_id;
+	}
+	db_add_int8_array(p, tasks, ex->claimed_count);
+	db_add_int8_array(p, subtasks, ex->claimed_count);
+	free(tasks);
+	free(subtasks);
+}
+
+/* A template or type that came after our start. Rare, so a blocking read is all right. */
+static struct attempt *from_row_after_reload(struct executor *ex, const PGresult *res, int row)
+{
+	struct db *db = db_pool_borrow(ex->worker->pool);
+	struct err err = {0};
+
+	if (catalog_load(ex->worker->catalog, db, &err) < 0)
+		log_warn("templates could not be read", "error", "e", &err);
+	db_pool_return(ex->worker->pool, db);
+	return attempt_from_row(ex->worker, res, row);
+}
+
+static void on_claim_result(void *arg, int index, const PGresult *res)
+{
+	struct executor *ex = arg;
+
+	if (index != 2) /* worker_share, task_lock */
+		return;
+	ex->claimed_rows = (size_t)PQntuples(res);
+	for (int row = 0; row < PQntuples(res); row++) {
+		struct attempt *a = attempt_from_row(ex->worker, res, row);
+
+		if (!a)
+			a = from_row_after_reload(ex, res, row);
+		if (!a) {
+			const struct attempt_key key = {db_get_int8(res, row, 0),
+				db_get_int8(res, row, 1), db_get_int8(res, row, 2)};
+
+			/* Newer than this program: others may know it. */
+			atomic_store(&ex->worker->too_new, true);
+			a = attempt_to_hand_back(ex->worker, &key);
+			a->rule = RULE_WAITS;
+			a->wait_ms = UNKNOWN_DELAY_MS;
+			a->outcome = SUBTASK_WAIT;
+		}
+		a->next = ex->claimed;
+		ex->claimed = a;
+	}
+}
+
+static void release_slots(struct executor *ex)
+{
+	for (size_t i = 0; i < ex->claimed_count; i++) {
+		struct lane *lane = executor_lane(ex, ex->claimed_types[i]);
+
+		lane->used--;
+	}
+}
+
+static void start_claimed(struct executor *ex)
+{
+	struct attempt *a = ex->claimed;
+
+	ex->claimed = NULL;
+	while (a) {
+		struct attempt *next = a->next;
+
+		a->next = NULL;
+		HASH_ADD(hh, ex->running, key, sizeof(a->key), a);
+		if (a->type) {
+			struct lane *lane = executor_lane(ex, a->type->type_id);
+
+			if (lane)
+				lane->used++;
+			metric_add_label(METRIC_CLAIMS, a->type->name, 1);
+			runner_start(ex, a);
+		} else {
+			completer_add(ex, a);
+		}
+		a = next;
+	}
+}
+
+static void claim_failed(struct executor *ex, const struct err *err)
+{
+	struct attempt *a = ex->claimed;
+
+	ex->claimed = NULL;
+	while (a) {
+		struct attempt *next = a->next;
+
+		attempt_free(a);
+		a = next;
+	}
+	if (err->kind == ERR_CANCELLED)
+		return;
+	log_warn("claim failed", "subtasks", "i", (int64_t)ex->claimed_count, "error", "e", err);
+	if (!err_is_retryable(err))
+		return; /* hints dropped: stealing brings their rows back, later */
+	for (size_t i = 0; i < ex->claimed_count; i++)
+		lane_push(ex, executor_lane(ex, ex->claimed_types[i]), &ex->claimed_hints[i]);
+}
+
+static void on_claim_done(void *arg, const struct err *err)
+{
+	struct executor *ex = arg;
+
+	release_slots(ex);
+	ex->claiming = false;
+	if (err) {
+		claim_failed(ex, err);
+	} else {
+		metric_observe(METRIC_CLAIM_BATCH, (int64_t)ex->claimed_count);
+		metric_add(METRIC_CLAIM_MISSES, (int64_t)(ex->claimed_count - ex->claimed_rows));
+		start_claimed(ex);
+	}
+	ex->claimed_count = ex->claimed_rows = 0;
+	claimer_push(ex);
+}
+
+static void send_claim(struct executor *ex)
+{
+	struct db_batch *batch = db_batch_new(ex->claim_db, on_claim_result, on_claim_done, ex);
+	struct db_params p = DB_PARAMS_INIT;
+
+	ex->claiming = true;
+	ex->claim_worker_id = atomic_load(&ex->worker->worker_id);
+	db_add_int8(&p, ex->claim_worker_id);
+	db_batch_add(batch, QUERY_WORKER_SHARE, &p);
+	db_params_clear(&p);
+	fill_params(ex, &p);
+	db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
+	db_add_int8(&p, ex->claim_worker_id);
+	db_add_text(&p, worker_who(ex->worker, "worker"));
+	db_batch_add(batch, QUERY_SUBTASK_CLAIM, &p);
+	db_params_release(&p);
+	db_batch_send(batch);
+}
+
+void claimer_push(struct executor *ex)
+{
+	if (ex->claiming || ex->draining || !ex->readopted || !worker_may_start(ex->worker) ||
+		!db_async_up(ex->claim_db))
+		return;
+	fill_batch(ex);
+	if (ex->claimed_count)
+		send_claim(ex);
+}
+
+/* ---- stealing ---- */
+
+static void on_steal_result(void *arg, int index, const PGresult *res)
+{
+	struct executor *ex = arg;
+	int rows = PQntuples(res);
+
+	for (int row = 0; row < rows; row++) {
+		struct lane *lane;
+
+		if (db_get_int4(res, row, 0) == 1) {
+			bool more = db_get_int8(res, row, 2) == STEAL_TASKS;
+
+			ex->steal_from = more ? db_get_int8(res, row, 1) + 1 : 0;
+			continue;
+		}
+		lane = executor_lane(ex, db_get_int2(res, row, 3));
+		if (!lane)
+			continue;
+		lane_push(ex, lane,
+			&(struct queued_hint){.task_id = db_get_int8(res, row, 1),
+				.subtask_id = db_get_int8(res, row, 2),
+				.partition = -1});
+		metric_add(METRIC_STEALS, 1);
+	}
+}
+
+static void on_steal_done(void *arg, const struct err *err)
+{
+	struct executor *ex = arg;
+
+	ex->stealing = false;
+	if (err && err->kind == ERR_PERMANENT)
+		log_warn("looking for READY subtasks failed", "error", "e", err);
+	if (!err)
+		claimer_push(ex);
+}
+
+/* Only types that have free slots and whose own queue is empty. */
+static void on_steal_timer(void *arg)
+{
+	struct executor *ex = arg;
+	struct db_params p = DB_PARAMS_INIT;
+	struct db_batch *batch;
+	int16_t types[TYPES_SERVED_MAX];
+	size_t count = 0;
+	int64_t room = 0;
+
+	loop_timer_arm(ex->steal_timer, ex->settings->steal_interval_ms);
+	if (ex->stealing || ex->draining || !ex->readopted || !worker_may_start(ex->worker) ||
+		!db_async_up(ex->claim_db))
+		return;
+	for (int i = 0; i < ex->lane_count; i++) {
+		if (ex->lanes[i].count > 0 || free_slots(&ex->lanes[i]) <= 0)
+			continue;
+		types[count++] = ex->lanes[i].type->type_id;
+		room += free_slots(&ex->lanes[i]);
+	}
+	if (!count)
+		return;
+	ex->stealing = true;
+	db_add_int2_array(&p, types, count);
+	db_add_int8(&p, ex->steal_from);
+	db_add_int4(&p, STEAL_TASKS);
+	db_add_int4(&p, (int32_t)(room > 10000 ? 10000 : room));
+	db_add_int4(&p, (int32_t)ex->settings->steal_after_ms);
+	batch = db_batch_new(ex->claim_db, on_steal_result, on_steal_done, ex);
+	db_batch_add(batch, QUERY_SUBTASK_STEAL, &p);
+	db_params_release(&p);
+	db_batch_send(batch);
+}
+
+/* ---- re-adoption: which RUNNING rows name us, and which of those do we know? ---- */
+
+static void readopt_from(struct executor *ex, int64_t task_id);
+
+static void on_readopt_result(void *arg, int index, const PGresult *res)
+{
+	struct executor *ex = arg;
+
+	ex->readopt_rows = PQntuples(res);
+	for (int row = 0; row < PQntuples(res); row++) {
+		const struct attempt_key key = {db_get_int8(res, row, 0), db_get_int8(res, row, 1),
+			db_get_int8(res, row, 2)};
+		struct attempt *known;
+
+		/* The last task of a full page may be cut in the middle: it is asked for again. */
+		ex->readopt_last = key.task_id - 1;
+		HASH_FIND(hh, ex->running, &key, sizeof(key), known);
+		if (known || db_get_int2(res, row, 3) != SUBTASK_RUNNING)
+			continue;
+		/* A claim whose answer was lost: nobody runs it. */
+		known = attempt_to_hand_back(ex->worker, &key);
+		HASH_ADD(hh, ex->running, key, sizeof(key), known);
+		completer_add(ex, known);
+	}
+}
+
+static void on_readopt_done(void *arg, const struct err *err)
+{
+	struct executor *ex = arg;
+
+	ex->readopting = false;
+	if (err)
+		return; /* asked again when the connection is back, or by the tick */
+	if (ex->readopt_rows == READOPT_ROWS) {
+		readopt_from(ex, ex->readopt_last);
+		return;
+	}
+	ex->readopted = true;
+	claimer_push(ex);
+}
+
+static void readopt_from(struct executor *ex, int64_t task_id)
+{
+	struct db_batch *batch = db_batch_new(ex->claim_db, on_readopt_result, on_readopt_done, ex);
+	struct db_params p = DB_PARAMS_INIT;
+
+	ex->readopting = true;
+	db_add_int8(&p, atomic_load(&ex->worker->worker_id));
+	db_add_int8(&p, task_id);
+	db_add_int4(&p, READOPT_ROWS);
+	db_batch_add(batch, QUERY_SUBTASK_OF_WORKER, &p);
+	db_params_release(&p);
+	db_batch_send(batch);
+}
+
+static void on_claim_state(void *arg, bool up)
+{
+	struct executor *ex = arg;
+
+	ex->readopted = false;
+	atomic_store(&ex->worker->pg_up, up);
+	if (up)
+		readopt_from(ex, 0);
+}
+
+void claimer_tick(struct executor *ex)
+{
+	if (!ex->readopted && !ex->readopting && db_async_up(ex->claim_db))
+		readopt_from(ex, 0);
+	claimer_push(ex);
+}
+
+void claimer_open(struct executor *ex)
+{
+	size_t max = (size_t)ex->settings->claim_batch;
+
+	ex->claimed_hints = xcalloc(max, sizeof(*ex->claimed_hints));
+	ex->claimed_types = xcalloc(max, sizeof(*ex->claimed_types));
+	ex->claim_db = db_async_new(ex->loop, ex->settings, "obpipe-claim", on_claim_state, ex);
+	ex->steal_timer = loop_timer_new(ex->loop, on_steal_timer, ex);
+	loop_timer_arm(ex->steal_timer, ex->settings->steal_interval_ms);
+}
+
+void claimer_close(struct executor *ex)
+{
+	db_async_free(ex->claim_db);
+	loop_timer_free(ex->steal_timer);
+	free(ex->claimed_hints);
+	free(ex->claimed_types);
+}

@@ -1,0 +1,333 @@
+/* completer: commits results in batches and publishes what became READY. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "workers/executor_internal.h"
+
+struct ready_row {
+	int64_t task_id, subtask_id;
+	int16_t type_id;
+};
+
+/* READY rows of the batch in flight; published once it is committed. */
+struct ready_rows {
+	struct ready_row *rows;
+	size_t count, alloc;
+};
+static _Thread_local struct ready_rows ready;
+
+void completer_add(struct executor *ex, struct attempt *a)
+{
+	a->next = NULL;
+	if (ex->done_tail)
+		ex->done_tail->next = a;
+	else
+		ex->done = a;
+	ex->done_tail = a;
+	ex->done_count++;
+}
+
+void executor_forget(struct executor *ex, struct attempt *a)
+{
+	HASH_DEL(ex->running, a);
+	if (a->type) {
+		struct lane *lane = executor_lane(ex, a->type->type_id);
+
+		if (lane)
+			lane->used--;
+		metric_add(METRIC_SLOTS_USED, -1);
+	}
+	attempt_free(a);
+}
+
+static struct attempt *pop_done(struct executor *ex)
+{
+	struct attempt *a = ex->done;
+
+	ex->done = a->next;
+	if (!ex->done)
+		ex->done_tail = NULL;
+	ex->done_count--;
+	a->next = NULL;
+	return a;
+}
+
+/* An attempt with rows of its own to write goes alone: its data error is its own failure. */
+static size_t take_batch(struct executor *ex)
+{
+	struct attempt **tail = &ex->completing;
+	size_t count = 0;
+
+	while (ex->done && count < ex->complete_max) {
+		if (ex->done->extra_count && count)
+			break;
+		*tail = pop_done(ex);
+		(*tail)->taken = false;
+		count++;
+		if ((*tail)->extra_count)
+			break;
+		tail = &(*tail)->next;
+	}
+	return count;
+}
+
+static struct attempt *find_in_batch(const struct executor *ex, const struct attempt_key *key)
+{
+	struct attempt *a;
+
+	HASH_FIND(hh, ex->running, key, sizeof(*key), a);
+	return a;
+}
+
+static void on_result(void *arg, int index, const PGresult *res)
+{
+	struct executor *ex = arg;
+
+	if (index != 1) /* task_lock, logs, rows of the type */
+		return;
+	for (int row = 0; row < PQntuples(res); row++) {
+		const struct attempt_key key = {db_get_int8(res, row, 1), db_get_int8(res, row, 2),
+			db_get_int8(res, row, 4)};
+
+		if (db_get_int4(res, row, 0) == 0) {
+			struct attempt *a = find_in_batch(ex, &key);
+
+			if (a)
+				a->taken = true;
+			continue;
+		}
+		if (ready.count == ready.alloc) {
+			ready.alloc = ready.alloc * 2 + 64;
+			ready.rows = xrealloc(ready.rows, ready.alloc * sizeof(*ready.rows));
+		}
+		ready.rows[ready.count++] = (struct ready_row){
+			key.task_id, key.subtask_id, db_get_int2(res, row, 3)};
+	}
+}
+
+static const char *result_name(enum rule rule)
+{
+	switch (rule) {
+	case RULE_SUCCEEDED:
+		return "successful";
+	case RULE_RUN_FAILED:
+		return "failed";
+	case RULE_DEADLINE:
+		return "deadline";
+	case RULE_AUTO_RETRY:
+		return "retry";
+	default:
+		return "handed_back";
+	}
+}
+
+static void report(const struct attempt *a)
+{
+	if (!a->taken) {
+		metric_add(METRIC_COMPLETE_MISSES, 1);
+		log_notice("result dropped: the claim is no longer ours", "task", "i",
+			a->key.task_id, "subtask", "i", a->key.subtask_id, "claim", "i",
+			a->key.claim);
+		return;
+	}
+	metric_add_label(METRIC_COMPLETES, result_name(a->rule), 1);
+	if (a->rule == RULE_RUN_FAILED || a->rule == RULE_DEADLINE || a->rule == RULE_AUTO_RETRY)
+		log_warn("subtask failed", "task", "i", a->key.task_id, "subtask", "i",
+			a->key.subtask_id, "type", "s", a->type ? a->type->name : NULL, "attempt",
+			"i", (int64_t)a->ctx.attempt, "error", "e", &a->err);
+}
+
+static const char *traceparent_of(const struct executor *ex, int64_t task_id)
+{
+	for (const struct attempt *a = ex->completing; a; a = a->next)
+		if (a->key.task_id == task_id)
+			return a->traceparent;
+	return NULL;
+}
+
+static void committed(struct executor *ex)
+{
+	struct attempt *a;
+
+	for (size_t i = 0; i < ready.count; i++)
+		hint_send(ex->hints, ready.rows[i].task_id, ready.rows[i].subtask_id,
+			ready.rows[i].type_id, traceparent_of(ex, ready.rows[i].task_id));
+	for (a = ex->completing; a;) {
+		struct attempt *next = a->next;
+
+		report(a);
+		executor_forget(ex, a);
+		a = next;
+	}
+	ex->completing = NULL;
+	if (ex->complete_max < (size_t)ex->settings->claim_batch)
+		ex->complete_max *= 2;
+}
+
+/* One attempt alone has data the database refuses: that is its result. */
+static void refuse_one(struct attempt *a, const struct err *err)
+{
+	log_error("result refused by the database", "task", "i", a->key.task_id, "subtask", "i",
+		a->key.subtask_id, "error", "e", err);
+	if (a->extra_count) {
+		for (int i = 0; i < a->extra_count; i++)
+			db_params_release(&a->extras[i].params);
+		a->extra_count = 0;
+		a->err = *err;
+		subtask_log(&a->ctx, "failed: its rows could not be written: %s", err->text);
+		a->rule = RULE_RUN_FAILED;
+	} else {
+		strbuf_reset(&a->log);
+	}
+}
+
+static void not_committed(struct executor *ex, const struct err *err)
+{
+	struct attempt *batch = ex->completing, *last = batch;
+	size_t count = 1;
+
+	ex->completing = NULL;
+	for (; last->next; last = last->next)
+		count++;
+	if (err->kind == ERR_PERMANENT) {
+		if (count == 1)
+			refuse_one(batch, err);
+		else
+			ex->complete_max = count / 2;
+	} else if (err->kind != ERR_CANCELLED) {
+		log_warn("complete failed, trying again", "subtasks", "i", (int64_t)count, "error",
+			"e", err);
+	}
+	/* Back to the front: what is conditional on the claim may be said twice. */
+	last->next = ex->done;
+	if (!ex->done)
+		ex->done_tail = last;
+	ex->done = batch;
+	ex->done_count += count;
+}
+
+static void on_done(void *arg, const struct err *err)
+{
+	struct executor *ex = arg;
+
+	if (err)
+		not_committed(ex, err);
+	else
+		committed(ex);
+	ready.count = 0;
+	if (!err || err->kind == ERR_PERMANENT)
+		completer_push(ex);
+	claimer_push(ex);
+}
+
+static int to_state(enum rule rule)
+{
+	const struct state_rule *row = state_rule_find(rule);
+
+	if (!row || row->object != RULE_OF_SUBTASK)
+		BUG("rule %d is none of a subtask", rule);
+	return row->to;
+}
+
+static void add_logs(struct executor *ex, struct db_batch *batch, size_t count)
+{
+	int64_t *ids = xmalloc(3 * count * sizeof(*ids));
+	int32_t *chunks = xmalloc(count * sizeof(*chunks));
+	const char **texts = xmalloc(count * sizeof(*texts));
+	struct db_params p = DB_PARAMS_INIT;
+	size_t n = 0;
+
+	for (const struct attempt *a = ex->completing; a; a = a->next) {
+		if (!a->log.len)
+			continue;
+		ids[n] = a->key.task_id;
+		ids[count + n] = a->key.subtask_id;
+		ids[2 * count + n] = a->key.claim;
+		chunks[n] = a->log_chunk;
+		texts[n++] = a->log.buf;
+	}
+	if (n) {
+		for (int i = 0; i < 3; i++)
+			db_add_int8_array(&p, ids + (size_t)i * count, n);
+		db_add_int4_array(&p, chunks, n);
+		db_add_text_array(&p, texts, n);
+		db_batch_add(batch, QUERY_LOG_ADD_MANY, &p);
+	}
+	db_params_release(&p);
+	free(ids);
+	free(chunks);
+	free(texts);
+}
+
+static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
+{
+	int64_t *ids = xmalloc(3 * count * sizeof(*ids));
+	int16_t *rules = xmalloc(2 * count * sizeof(*rules));
+	int32_t *delays = xmalloc(count * sizeof(*delays));
+	struct db_params p = DB_PARAMS_INIT;
+	size_t n = 0;
+
+	for (const struct attempt *a = ex->completing; a; a = a->next, n++) {
+		ids[n] = a->key.task_id;
+		ids[count + n] = a->key.subtask_id;
+		ids[2 * count + n] = a->key.claim;
+		rules[n] = (int16_t)a->rule;
+		rules[count + n] = (int16_t)to_state(a->rule);
+		delays[n] = a->delay_ms;
+	}
+	for (int i = 0; i < 3; i++)
+		db_add_int8_array(&p, ids + (size_t)i * count, count);
+	db_add_int2_array(&p, rules, count);
+	db_add_int2_array(&p, rules + count, count);
+	db_add_int4_array(&p, delays, count);
+	db_add_text(&p, worker_who(ex->worker, "worker"));
+	db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
+	db_batch_add(batch, QUERY_SUBTASK_COMPLETE, &p);
+	db_params_release(&p);
+	free(ids);
+	free(rules);
+	free(delays);
+}
+
+void completer_push(struct executor *ex)
+{
+	struct db_batch *batch;
+	size_t count;
+
+	if (ex->completing || !ex->done || !db_async_up(ex->complete_db))
+		return;
+	count = take_batch(ex);
+	metric_observe(METRIC_COMPLETE_BATCH, (int64_t)count);
+	batch = db_batch_new(ex->complete_db, on_result, on_done, ex);
+	add_move(ex, batch, count);
+	add_logs(ex, batch, count);
+	for (int i = 0; i < ex->completing->extra_count; i++)
+		db_batch_add(batch, ex->completing->extras[i].query,
+			&ex->completing->extras[i].params);
+	ready.count = 0;
+	db_batch_send(batch);
+}
+
+static void on_state(void *arg, bool up)
+{
+	if (up)
+		completer_push(arg);
+}
+
+void completer_open(struct executor *ex)
+{
+	ex->complete_max = (size_t)ex->settings->claim_batch;
+	ex->complete_db =
+		db_async_new(ex->loop, ex->settings, "obpipe-complete", on_state, ex);
+}
+
+void completer_close(struct executor *ex)
+{
+	db_async_free(ex->complete_db);
+	free(ready.rows);
+	ready = (struct ready_rows){0};
+}

@@ -1,0 +1,148 @@
+/*
+ * executor_internal: the parts of one executor, all on its loop thread unless said otherwise.
+ *
+ *   hint_queue  Kafka -> a queue of hints a type; pauses, resumes, commits
+ *   claimer     hints (and stolen rows) -> claim batches -> attempts; re-adoption
+ *   runner      attempts -> slot threads (or run here, for types that never block) -> results
+ *   completer   results -> complete batches -> hints for the downstreams
+ *
+ * Claims and completions use a connection each with one batch in flight: what gathers meanwhile is
+ * the next batch. No timers on that path.
+ */
+#ifndef OBPIPE_WORKERS_EXECUTOR_INTERNAL_H
+#define OBPIPE_WORKERS_EXECUTOR_INTERNAL_H
+
+#include <pthread.h>
+
+#include "common/db_async.h"
+#include "common/kafka.h"
+#include "common/loop.h"
+#include "workers/attempt.h"
+#include "workers/hint_sender.h"
+#include "workers/worker.h"
+
+#define TYPES_SERVED_MAX 512
+
+/* A hint waiting for a slot. partition -1: found in PostgreSQL, not read from Kafka. */
+struct queued_hint {
+	int64_t task_id, subtask_id;
+	int64_t offset;
+	int32_t partition;
+};
+
+/* One subtask type this worker serves. */
+struct lane {
+	const struct catalog_type *type;
+	struct queued_hint *ring;
+	size_t head, count, alloc; /* alloc is a power of two */
+	int used;                  /* slots taken: claimed and not completed */
+	int limit;
+	bool paused;
+};
+
+struct partition_state {
+	struct lane *lane;
+	int32_t partition;
+	int64_t next;      /* next offset to read */
+	int64_t committed; /* last offset committed */
+};
+
+struct runner {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct attempt *queue, *queue_tail; /* to run */
+	struct attempt *finished;           /* ran */
+	int threads, idle, threads_max;
+	bool stop;
+	pthread_t *ids;
+};
+
+struct executor {
+	struct worker *worker;
+	const struct settings *settings;
+	struct loop *loop;
+	/* hint_queue */
+	struct kafka_consumer *consumer;
+	struct lane lanes[TYPES_SERVED_MAX];
+	int lane_count;
+	struct partition_state *partitions;
+	size_t partition_count;
+	int64_t queued; /* hints in all lanes */
+	struct kafka_producer *dead_letters;
+	/* claimer */
+	struct db_async *claim_db;
+	bool claiming;   /* a claim batch is in flight */
+	bool stealing;
+	bool readopted;  /* since the claim connection came up */
+	bool readopting;
+	int readopt_rows;
+	int64_t readopt_last; /* task id the next page starts behind */
+	int64_t claim_worker_id; /* number the claim in flight was made under */
+	struct queued_hint *claimed_hints; /* of the batch in flight, sorted */
+	int16_t *claimed_types;
+	size_t claimed_count;
+	struct attempt *claimed;           /* attempts its answer made */
+	size_t claimed_rows;
+	int first_lane;                    /* whose turn it is to fill the next batch first */
+	int64_t steal_from;                /* task id the next look starts at */
+	struct loop_timer *steal_timer;
+	/* runner */
+	struct runner runner;
+	struct attempt *running; /* hash of all attempts alive, by key */
+	struct loop_timer *later_timer;
+	/* completer */
+	struct db_async *complete_db;
+	struct attempt *done, *done_tail; /* results to commit */
+	size_t done_count;
+	struct attempt *completing; /* the batch in flight */
+	size_t complete_max;        /* halved when a batch holds bad data */
+	/* life */
+	pthread_t thread;
+	struct loop_timer *tick;
+	int64_t seen_worker_id;
+	bool draining;
+	int64_t drain_until_ms;
+	bool drain_forced;
+	struct hint_sender *hints;
+};
+
+/* ---- hint_queue.c ---- */
+int hint_queue_open(struct executor *ex, struct err *err) __attribute__((warn_unused_result));
+void hint_queue_close(struct executor *ex);
+/* Takes hint i off a lane's front. */
+struct queued_hint lane_pop(struct lane *lane);
+void lane_push(struct executor *ex, struct lane *lane, const struct queued_hint *hint);
+struct lane *executor_lane(struct executor *ex, int16_t type_id);
+/* Resumes lanes that ran low; commits offsets whose hints were claimed or dropped. */
+void hint_queue_tick(struct executor *ex);
+void hint_queue_resume(struct executor *ex, struct lane *lane);
+
+/* ---- claimer.c ---- */
+void claimer_open(struct executor *ex);
+void claimer_close(struct executor *ex);
+/* Sends the next claim batch if there is something to claim and nothing in flight. */
+void claimer_push(struct executor *ex);
+void claimer_tick(struct executor *ex);
+
+/* ---- runner.c ---- */
+void runner_open(struct executor *ex);
+void runner_close(struct executor *ex);
+/* Starts an attempt; its result comes to completer_add(). */
+void runner_start(struct executor *ex, struct attempt *a);
+/* Takes results of slot threads, ends those that are due or past their deadline. */
+void runner_collect(struct executor *ex);
+void runner_tick(struct executor *ex);
+/* Asks every attempt to end for this reason. */
+void runner_stop_all(struct executor *ex, enum stop_reason reason);
+
+/* ---- completer.c ---- */
+void completer_open(struct executor *ex);
+void completer_close(struct executor *ex);
+void completer_add(struct executor *ex, struct attempt *a);
+/* Sends the next complete batch if nothing is in flight. */
+void completer_push(struct executor *ex);
+
+/* Frees an attempt and its slot. */
+void executor_forget(struct executor *ex, struct attempt *a);
+
+#endif

@@ -1,0 +1,146 @@
+#include "workers/intake_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+
+void intake_item_release(struct intake_item *item)
+{
+	for (size_t i = 0; item->contexts && i < item->request.task_count; i++)
+		free(item->contexts[i]);
+	free(item->contexts);
+	request_release(&item->request);
+	free(item->traceparent);
+	free(item->body);
+	free(item->raw);
+	free(item->key);
+	*item = (struct intake_item){0};
+}
+
+int intake_item_prepare(struct intake_item *item, struct err *err)
+{
+	const struct request *r = &item->request;
+	struct strbuf text = STRBUF_INIT;
+
+	item->contexts = xcalloc(r->task_count + 1, sizeof(*item->contexts));
+	for (size_t i = 0; i < r->task_count; i++) {
+		json_t *values = request_task_values(r, &r->tasks[i]);
+		json_t *context = NULL;
+		int rc = template_context(item->template, values, &context, err);
+
+		json_decref(values);
+		if (rc < 0)
+			return -1;
+		json_append(&text, context);
+		json_decref(context);
+		item->contexts[i] = strbuf_detach(&text, NULL);
+	}
+	json_append(&text, r->body);
+	item->body = strbuf_detach(&text, NULL);
+	return 0;
+}
+
+#define COLUMN(type, name) type *name = xcalloc(n, sizeof(*name))
+
+static void message_params(struct db_params *p, const struct intake_item *items, size_t n)
+{
+	COLUMN(int32_t, partitions);
+	COLUMN(int64_t, offsets);
+	COLUMN(const char *, ids);
+	COLUMN(int16_t, outcomes);
+	COLUMN(const char *, users);
+	COLUMN(const char *, clients);
+	COLUMN(const char *, traces);
+	COLUMN(const char *, traceparents);
+	COLUMN(int64_t, clusters);
+	COLUMN(const char *, bodies);
+	COLUMN(int64_t, accepted);
+	COLUMN(const char *, executors);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct request *r = &items[i].request;
+
+		partitions[i] = items[i].partition;
+		offsets[i] = items[i].offset;
+		outcomes[i] = (int16_t)items[i].outcome;
+		if (items[i].outcome != INTAKE_RECORD)
+			continue;
+		ids[i] = r->request_id;
+		users[i] = r->user;
+		clients[i] = r->client;
+		traces[i] = r->trace_id;
+		traceparents[i] = items[i].traceparent;
+		clusters[i] = r->cluster_id;
+		bodies[i] = items[i].body;
+		accepted[i] = r->accepted_at_us;
+		executors[i] = r->executor;
+	}
+	db_add_int4_array(p, partitions, n);
+	db_add_int8_array(p, offsets, n);
+	db_add_text_array(p, ids, n);
+	db_add_int2_array(p, outcomes, n);
+	db_add_text_array(p, users, n);
+	db_add_text_array(p, clients, n);
+	db_add_text_array(p, traces, n);
+	db_add_text_array(p, traceparents, n);
+	db_add_int8_array(p, clusters, n);
+	db_add_text_array(p, bodies, n);
+	db_add_int8_array(p, accepted, n);
+	db_add_text_array(p, executors, n);
+	free(partitions), free(offsets), free(ids), free(outcomes), free(users), free(clients);
+	free(traces), free(traceparents), free(clusters), free(bodies), free(accepted);
+	free(executors);
+}
+
+static void task_params(struct db_params *p, const struct intake_item *items, size_t count)
+{
+	size_t n = 1, at = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (items[i].outcome == INTAKE_RECORD)
+			n += items[i].request.task_count;
+	COLUMN(int64_t, tasks);
+	COLUMN(int64_t, firsts);
+	COLUMN(const char *, ids);
+	COLUMN(int32_t, templates);
+	COLUMN(int64_t, hosts);
+	COLUMN(int64_t, servers);
+	COLUMN(const char *, contexts);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct request *r = &items[i].request;
+
+		if (items[i].outcome != INTAKE_RECORD)
+			continue;
+		for (size_t t = 0; t < r->task_count; t++, at++) {
+			tasks[at] = r->tasks[t].task_id;
+			firsts[at] = r->tasks[t].first_subtask_id;
+			ids[at] = r->request_id;
+			templates[at] = items[i].template->id;
+			hosts[at] = r->tasks[t].host_id;
+			servers[at] = r->tasks[t].obproxy_server_id;
+			contexts[at] = items[i].contexts[t];
+		}
+	}
+	db_add_int8_array(p, tasks, at);
+	db_add_int8_array(p, firsts, at);
+	db_add_text_array(p, ids, at);
+	db_add_int4_array(p, templates, at);
+	db_add_int8_array(p, hosts, at);
+	db_add_int8_array(p, servers, at);
+	db_add_text_array(p, contexts, at);
+	free(tasks), free(firsts), free(ids), free(templates), free(hosts), free(servers);
+	free(contexts);
+}
+
+void intake_params(struct db_params *p, const struct intake_item *items, size_t count,
+	const char *who, int32_t generation)
+{
+	db_params_clear(p);
+	message_params(p, items, count);
+	task_params(p, items, count);
+	db_add_text(p, who);
+	db_add_int4(p, generation);
+}

@@ -1,0 +1,405 @@
+/*
+ * relay: event rows -> the event topic.
+ *
+ * It reads by the difference of two snapshots: rows whose transaction the previous snapshot did not
+ * see (xid >= its xmax, or running then) and this one does. So nobody's open transaction delays
+ * anybody's event, no row is written to mark what was sent, and nothing is skipped. A snapshot is
+ * saved at most once a second, after the delivery reports of all it covers; after a crash some
+ * events stand twice on the topic, as exact copies.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/message.h"
+#include "common/metrics.h"
+#include "workers/maintainer_internal.h"
+
+#define LEADER_KEY INT64_C(0x6f62706970650001) /* "obpipe", 1 */
+#define ELECT_MS 500
+#define SAVE_MS 1000
+#define STREAM_TIMEOUT_MS (3600 * 1000)
+#define XIP_MAX 4096
+/* Before anything: sees no transaction. */
+#define SNAPSHOT_NONE "1:1:"
+
+/* One read: its events are counted until all are acknowledged. */
+struct reading {
+	struct reading *next;
+	char *snapshot; /* the one it read up to */
+	int64_t pending;
+	int64_t oldest_us; /* of its events; 0: none */
+	bool ended;        /* all its rows were produced */
+};
+
+struct relay {
+	struct worker *worker;
+	const struct settings *settings;
+	pthread_t thread;
+	struct db db;
+	char *topic;
+	int32_t partitions;
+	struct kafka_producer *producer;
+	bool leader;
+	char *snapshot;    /* read up to here */
+	char *savable;     /* acknowledged up to here; NULL: saved */
+	int64_t saved_ms;
+	struct reading *oldest, *newest; /* reads not acknowledged yet, in order */
+	struct reading *now;             /* the one whose rows are coming in */
+	bool failed;                     /* an event was refused: read again from what is saved */
+	int64_t rows;                    /* events of the last read */
+	struct strbuf text;
+};
+
+static bool stopping(const struct relay *r)
+{
+	return atomic_load(&r->worker->stopping);
+}
+
+/* ---- acknowledgements ---- */
+
+static void on_report(void *arg, void *opaque, enum kafka_outcome outcome, int32_t partition,
+	int64_t offset, const char *error)
+{
+	struct relay *r = arg;
+	struct reading *reading = opaque;
+
+	reading->pending--;
+	if (outcome == KAFKA_PERSISTED) {
+		metric_add(METRIC_RELAY_EVENTS, 1);
+		return;
+	}
+	if (!r->failed)
+		log_warn("event not acknowledged, reading again", "reason", "s", error);
+	r->failed = true;
+}
+
+static void reading_free(struct reading *reading)
+{
+	free(reading->snapshot);
+	free(reading);
+}
+
+/* Reads are acknowledged in order: a snapshot counts only when all before it do. */
+static void retire(struct relay *r)
+{
+	while (r->oldest && r->oldest->ended && r->oldest->pending == 0) {
+		struct reading *reading = r->oldest;
+
+		r->oldest = reading->next;
+		if (!r->oldest)
+			r->newest = NULL;
+		free(r->savable);
+		r->savable = xstrdup(reading->snapshot);
+		reading_free(reading);
+	}
+	metric_set_us(METRIC_RELAY_LAG,
+		r->oldest && r->oldest->oldest_us ? clock_unix_us() - r->oldest->oldest_us : 0);
+}
+
+static void poll_reports(struct relay *r)
+{
+	kafka_producer_poll(r->producer);
+	if (!r->failed)
+		retire(r);
+}
+
+/* ---- reading ---- */
+
+static int send_event(struct relay *r, const struct event_row *row)
+{
+	char key[24];
+	struct err err = {0};
+	const struct kafka_header header = {
+		"content-type", "application/cloudevents+json", strlen("application/cloudevents+json")};
+	int n = snprintf(key, sizeof(key), "%" PRId64, row->task_id);
+
+	strbuf_reset(&r->text);
+	if (event_encode(row, &r->text, &err) < 0) {
+		/* A row this program wrote and cannot read: a bug, but not one to lose others by. */
+		log_error("event row cannot be encoded", "task", "i", row->task_id, "error", "e",
+			&err);
+		return 0;
+	}
+	while (kafka_produce(r->producer, r->topic,
+		       (int32_t)((uint64_t)row->task_id % (uint64_t)r->partitions), key, (size_t)n,
+		       r->text.buf, r->text.len, &header, 1, r->now, &err) < 0) {
+		/* Queue full: wait for acknowledgements. Anything else: start over. */
+		if (!err_is_retryable(&err) || stopping(r) || r->failed) {
+			log_warn("event not sent", "error", "e", &err);
+			r->failed = true;
+			return -1;
+		}
+		poll_reports(r);
+		clock_sleep_ms(1);
+	}
+	r->now->pending++;
+	return 0;
+}
+
+static bool on_row(void *arg, const PGresult *res)
+{
+	struct relay *r = arg;
+	const struct event_row row = {
+		.task_id = db_get_int8(res, 0, 0),
+		.first = db_get_int8(res, 0, 1),
+		.sequence = db_get_int8(res, 0, 2),
+		.at_us = db_get_time(res, 0, 3),
+		.who = db_get_text(res, 0, 4),
+		.moves = db_get_text(res, 0, 5),
+		.template = db_get_text(res, 0, 6),
+		.version = db_get_int4(res, 0, 7),
+		.traceparent = db_get_text(res, 0, 8),
+	};
+
+	if (row.task_id == 0) {
+		r->now->snapshot = xstrdup(row.who);
+		return true;
+	}
+	if (!r->now->oldest_us || row.at_us < r->now->oldest_us)
+		r->now->oldest_us = row.at_us;
+	r->rows++;
+	return send_event(r, &row) == 0;
+}
+
+/* Splits "xmin:xmax:xip,xip" into the parameters of relay_read. */
+static void snapshot_params(const char *snapshot, struct db_params *p)
+{
+	_cleanup_free_ char *copy = xstrdup(snapshot);
+	const char **xip = xcalloc(XIP_MAX, sizeof(*xip));
+	size_t count = 0;
+	char *save = NULL;
+	const char *xmax;
+
+	strtok_r(copy, ":", &save);
+	xmax = strtok_r(NULL, ":", &save);
+	db_add_text(p, xmax ? xmax : "1");
+	for (const char *id = strtok_r(NULL, ",", &save); id && count < XIP_MAX;
+		id = strtok_r(NULL, ",", &save))
+		xip[count++] = id;
+	db_add_text_array(p, xip, count);
+	free(xip);
+}
+
+static int read_once(struct relay *r, struct err *err)
+{
+	struct db_params p = DB_PARAMS_INIT;
+	struct reading *reading = xcalloc(1, sizeof(*reading));
+	int rc;
+
+	r->now = reading;
+	r->rows = 0;
+	if (r->newest)
+		r->newest->next = reading;
+	else
+		r->oldest = reading;
+	r->newest = reading;
+	snapshot_params(r->snapshot, &p);
+	rc = db_stream(&r->db, QUERY_RELAY_READ, &p, on_row, r, err);
+	db_params_release(&p);
+	reading->ended = rc == 0;
+	if (rc < 0) {
+		r->failed = true; /* what came of it may be half: read again */
+		return -1;
+	}
+	free(r->snapshot);
+	r->snapshot = xstrdup(reading->snapshot);
+	return 0;
+}
+
+/* ---- where it stands ---- */
+
+static int save(struct relay *r, struct err *err)
+{
+	struct db_params p = DB_PARAMS_INIT;
+	int rc;
+
+	if (!r->savable || clock_mono_ms() - r->saved_ms < SAVE_MS)
+		return 0;
+	r->saved_ms = clock_mono_ms();
+	db_add_text(&p, r->savable);
+	rc = db_query(&r->db, QUERY_RELAY_SAVE, &p, NULL, err);
+	db_params_release(&p);
+	if (rc == 0) {
+		free(r->savable);
+		r->savable = NULL;
+	}
+	return rc;
+}
+
+static void forget_readings(struct relay *r)
+{
+	/* Their reports still come: wait, so that none points into freed memory. */
+	for (struct reading *at = r->oldest; at; at = at->next)
+		while (at->pending > 0) {
+			if (kafka_producer_poll(r->producer) == 0)
+				clock_sleep_ms(1);
+		}
+	while (r->oldest) {
+		struct reading *next = r->oldest->next;
+
+		reading_free(r->oldest);
+		r->oldest = next;
+	}
+	r->newest = r->now = NULL;
+	free(r->savable);
+	r->savable = NULL;
+	r->failed = false;
+}
+
+static int load_position(struct relay *r, struct err *err)
+{
+	PGresult *res;
+
+	if (db_query(&r->db, QUERY_RELAY_POSITION, NULL, &res, err) < 0)
+		return -1;
+	free(r->snapshot);
+	r->snapshot = xstrdup(PQntuples(res) ? db_get_text(res, 0, 0) : SNAPSHOT_NONE);
+	PQclear(res);
+	return 0;
+}
+
+/* The count the topic was made with; a key's partition never changes. */
+static int load_partitions(struct relay *r, struct err *err)
+{
+	struct db_params p = DB_PARAMS_INIT;
+	PGresult *res;
+	int rc;
+
+	db_add_text(&p, "events");
+	rc = db_query(&r->db, QUERY_TOPIC_PARTITIONS, &p, &res, err);
+	db_params_release(&p);
+	if (rc < 0)
+		return -1;
+	r->partitions = PQntuples(res) ? db_get_int4(res, 0, 0) : 0;
+	PQclear(res);
+	if (r->partitions > 0)
+		return 0;
+	return err_set(err, ERR_RETRYABLE, "", "the topics are not made yet: run `obpipe topics`");
+}
+
+static int elect(struct relay *r, struct err *err)
+{
+	struct db_params p = DB_PARAMS_INIT;
+	PGresult *res;
+	bool elected;
+
+	db_add_int8(&p, LEADER_KEY);
+	if (db_query(&r->db, QUERY_LEADER_TRY, &p, &res, err) < 0) {
+		db_params_release(&p);
+		return -1;
+	}
+	elected = db_get_bool(res, 0, 0);
+	PQclear(res);
+	db_params_clear(&p);
+	db_add_int8(&p, atomic_load(&r->worker->worker_id));
+	if (elected && (db_query(&r->db, QUERY_LEADER_NAME, &p, NULL, err) < 0 ||
+			       load_partitions(r, err) < 0 || load_position(r, err) < 0)) {
+		db_disconnect(&r->db); /* gives the lock back */
+		db_params_release(&p);
+		return -1;
+	}
+	db_params_release(&p);
+	if (elected)
+		log_notice("elected maintainer", "snapshot", "s", r->snapshot);
+	r->leader = elected;
+	return 0;
+}
+
+static void set_leader(struct relay *r, bool leader)
+{
+	r->leader = leader;
+	atomic_store(&r->worker->leader, leader);
+	metric_set(METRIC_LEADER, leader);
+}
+
+/* One turn as the leader. Returns ms to wait before the next. */
+static int64_t lead(struct relay *r, struct err *err)
+{
+	if (r->failed) {
+		forget_readings(r);
+		if (load_position(r, err) < 0)
+			return -1;
+	}
+	if (read_once(r, err) < 0)
+		return -1;
+	poll_reports(r);
+	if (save(r, err) < 0)
+		return -1;
+	return r->rows ? r->settings->relay_busy_ms : r->settings->relay_idle_ms;
+}
+
+static void *run(void *arg)
+{
+	struct relay *r = arg;
+	bool told = false;
+
+	while (!stopping(r)) {
+		struct err err = {0};
+		int64_t wait_ms;
+
+		if (r->leader) {
+			wait_ms = lead(r, &err);
+		} else {
+			wait_ms = atomic_load(&r->worker->worker_id) && elect(r, &err) < 0
+					  ? -1
+					  : r->leader ? 0 : ELECT_MS;
+			set_leader(r, r->leader);
+		}
+		if (wait_ms < 0) {
+			if (!told)
+				log_warn("events wait", "error", "e", &err);
+			/* The lock went with the session; elected anew when it is back. */
+			db_disconnect(&r->db);
+			set_leader(r, false);
+			r->failed = true;
+			wait_ms = ELECT_MS;
+		}
+		told = wait_ms == ELECT_MS && told;
+		poll_reports(r);
+		worker_pause(r->worker, wait_ms);
+	}
+	return NULL;
+}
+
+struct relay *relay_start(struct worker *w, struct err *err)
+{
+	struct relay *r = xcalloc(1, sizeof(*r));
+
+	r->worker = w;
+	r->settings = &w->settings;
+	r->topic = kafka_topic(r->settings, "events");
+	db_init(&r->db, r->settings, "obpipe-maintainer");
+	r->db.statement_timeout_ms = STREAM_TIMEOUT_MS;
+	r->producer = kafka_producer_new(r->settings, KAFKA_EVENTS, on_report, r, err);
+	if (!r->producer)
+		return NULL; /* start-up ends the process */
+	kafka_producer_know(r->producer, r->topic);
+	if (pthread_create(&r->thread, NULL, run, r) != 0)
+		BUG("cannot start the relay thread");
+	return r;
+}
+
+void relay_stop(struct relay *r)
+{
+	if (!r)
+		return;
+	pthread_join(r->thread, NULL);
+	kafka_producer_free(r->producer, 5000);
+	while (r->oldest) {
+		struct reading *next = r->oldest->next;
+
+		reading_free(r->oldest);
+		r->oldest = next;
+	}
+	db_release(&r->db);
+	strbuf_release(&r->text);
+	free(r->snapshot);
+	free(r->savable);
+	free(r->topic);
+	free(r);
+}
