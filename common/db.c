@@ -35,7 +35,7 @@ void db_conninfo(const struct settings *settings, const char *name, int64_t stat
 	static _Thread_local const char *keywords[CONNINFO_MAX];
 	static _Thread_local const char *values[CONNINFO_MAX];
 	static _Thread_local char connect_timeout[16];
-	static _Thread_local char options[256];
+	static _Thread_local char options[512];
 	int n = 0;
 
 	snprintf(connect_timeout, sizeof(connect_timeout), "%lld",

@@ -93,6 +93,7 @@ void request_release(struct request *r)
 	free(r->request_id);
 	free(r->user);
 	free(r->client);
+	free(r->executor);
 	free(r->trace_id);
 	free(r->template);
 	free(r->sha256);
@@ -121,6 +122,7 @@ void request_encode(const struct request *r, struct strbuf *sb)
 	add_text(sb, ",\"request_id\":", r->request_id);
 	add_text(sb, ",\"user\":", r->user);
 	add_text(sb, ",\"client\":", r->client);
+	add_text(sb, ",\"executor\":", r->executor);
 	add_text(sb, ",\"trace_id\":", r->trace_id);
 	add_int(sb, ",\"accepted_at_us\":", r->accepted_at_us);
 	add_text(sb, ",\"template\":", r->template);
@@ -210,6 +212,7 @@ static int decode_origin(const json_t *root, struct request *r, struct err *err)
 	if (get_hex(root, "request_id", 32, &r->request_id, err) != 0 ||
 	        get_text(root, "user", 64, &r->user, err) != 0 ||
 	        get_text(root, "client", 256, &r->client, err) != 0 ||
+	        get_text(root, "executor", 256, &r->executor, err) != 0 ||
 	        get_hex(root, "trace_id", 16, &r->trace_id, err) != 0 ||
 	        get_int(root, "accepted_at_us", 1, JSON_SAFE_INTEGER_MAX, &accepted_at_us, err) !=
 	                0)
