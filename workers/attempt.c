@@ -27,8 +27,25 @@ static json_t *parse_context(const char *text)
 }
 
 /* Columns as subtask_claim.sql lists them. */
-enum { C_TASK, C_SUBTASK, C_CLAIM, C_ATTEMPT, C_RUN_TIME, C_TRIES, C_NODE, C_TYPE, C_OPERATION,
-	C_TEMPLATE, C_FIRST, C_CONTEXT, C_HOST, C_CLUSTER, C_OBPROXY, C_TRACE, C_TRACEPARENT };
+enum {
+	C_TASK,
+	C_SUBTASK,
+	C_CLAIM,
+	C_ATTEMPT,
+	C_RUN_TIME,
+	C_TRIES,
+	C_NODE,
+	C_TYPE,
+	C_OPERATION,
+	C_TEMPLATE,
+	C_FIRST,
+	C_CONTEXT,
+	C_HOST,
+	C_CLUSTER,
+	C_OBPROXY,
+	C_TRACE,
+	C_TRACEPARENT
+};
 
 struct attempt *attempt_from_row(struct worker *w, const PGresult *res, int row)
 {
@@ -42,30 +59,31 @@ struct attempt *attempt_from_row(struct worker *w, const PGresult *res, int row)
 		return NULL;
 	a = xcalloc(1, sizeof(*a));
 	a->key = (struct attempt_key){db_get_int8(res, row, C_TASK),
-		db_get_int8(res, row, C_SUBTASK), db_get_int8(res, row, C_CLAIM)};
+	        db_get_int8(res, row, C_SUBTASK), db_get_int8(res, row, C_CLAIM)};
 	a->type = type;
 	a->node = &t->nodes[node];
+	a->first_subtask_id = db_get_int8(res, row, C_FIRST);
 	a->tries = db_get_int2(res, row, C_TRIES);
 	a->context = parse_context(db_get_text(res, row, C_CONTEXT));
 	a->traceparent = traceparent ? xstrdup(traceparent) : NULL;
 	a->started_us = clock_mono_us();
 	a->ctx = (struct subtask_ctx){
-		.task_id = a->key.task_id,
-		.subtask_id = a->key.subtask_id,
-		.claim = a->key.claim,
-		.attempt = db_get_int4(res, row, C_ATTEMPT),
-		.run_time = db_get_int4(res, row, C_RUN_TIME),
-		.host_id = db_get_int8(res, row, C_HOST),
-		.cluster_id = db_get_int8(res, row, C_CLUSTER),
-		.obproxy_server_id = db_get_int8(res, row, C_OBPROXY),
-		.node_key = a->node->key,
-		.string_map = json_object_get(a->context, "stringMap"),
-		.list_map = json_object_get(a->context, "listMap"),
-		.deadline_ms = a->node->timeout_s
-				       ? a->started_us / 1000 + a->node->timeout_s * INT64_C(1000)
-				       : 0,
-		.settings = &w->settings,
-		.worker = w,
+	        .task_id = a->key.task_id,
+	        .subtask_id = a->key.subtask_id,
+	        .claim = a->key.claim,
+	        .attempt = db_get_int4(res, row, C_ATTEMPT),
+	        .run_time = db_get_int4(res, row, C_RUN_TIME),
+	        .host_id = db_get_int8(res, row, C_HOST),
+	        .cluster_id = db_get_int8(res, row, C_CLUSTER),
+	        .obproxy_server_id = db_get_int8(res, row, C_OBPROXY),
+	        .node_key = a->node->key,
+	        .string_map = json_object_get(a->context, "stringMap"),
+	        .list_map = json_object_get(a->context, "listMap"),
+	        .deadline_ms = a->node->timeout_s
+	                               ? a->started_us / 1000 + a->node->timeout_s * INT64_C(1000)
+	                               : 0,
+	        .settings = &w->settings,
+	        .worker = w,
 	};
 	return a;
 }
@@ -102,14 +120,14 @@ void attempt_run(struct attempt *a)
 	if (a->outcome == SUBTASK_FAIL) {
 		if (!a->err.kind)
 			err_set(&a->err, ERR_PERMANENT, "", "%s failed without saying why",
-				a->type->name);
+			        a->type->name);
 		subtask_log(&a->ctx, "failed: %s%s%s", a->err.code, a->err.code[0] ? ": " : "",
-			a->err.text);
+		        a->err.text);
 	} else if (a->outcome == SUBTASK_WAIT) {
 		subtask_log(&a->ctx, "handed back, to be tried again in %d ms", a->wait_ms);
 	} else if (a->outcome == SUBTASK_DONE && a->log.len > 0) {
 		subtask_log(&a->ctx, "done in %lld ms",
-			(long long)(clock_mono_us() - a->started_us) / 1000);
+		        (long long)(clock_mono_us() - a->started_us) / 1000);
 	}
 }
 
@@ -193,13 +211,15 @@ static void flush_log(struct attempt *a)
 static void add_printable(struct strbuf *sb, const char *text)
 {
 	for (const unsigned char *at = (const unsigned char *)text; *at;) {
-		size_t n = *at < 0x80 ? 1 : (*at & 0xe0) == 0xc0 ? 2 : (*at & 0xf0) == 0xe0 ? 3
-			   : (*at & 0xf8) == 0xf0		 ? 4
-								 : 0;
+		size_t n = *at < 0x80             ? 1
+		           : (*at & 0xe0) == 0xc0 ? 2
+		           : (*at & 0xf0) == 0xe0 ? 3
+		           : (*at & 0xf8) == 0xf0 ? 4
+		                                  : 0;
 		json_t *probe;
 
 		if (n == 1 || (n && strnlen((const char *)at, n) == n &&
-				      (probe = json_stringn((const char *)at, n)))) {
+		                      (probe = json_stringn((const char *)at, n)))) {
 			if (n > 1)
 				json_decref(probe);
 			strbuf_add(sb, at, n);
@@ -229,12 +249,12 @@ void subtask_log(struct subtask_ctx *ctx, const char *fmt, ...)
 	if (a->log.len > LOG_HELD_BYTES_MAX)
 		strbuf_adds(&a->log, "(log cut here: PostgreSQL is away)\n");
 	if (a->on_slot && (a->log.len >= LOG_FLUSH_BYTES ||
-				  clock_mono_ms() - a->log_flushed_ms >= LOG_FLUSH_MS))
+	                          clock_mono_ms() - a->log_flushed_ms >= LOG_FLUSH_MS))
 		flush_log(a);
 }
 
 int subtask_query(struct subtask_ctx *ctx, enum query query, const struct db_params *params,
-	PGresult **ret_res, struct err *err)
+        PGresult **ret_res, struct err *err)
 {
 	struct db *db = db_pool_borrow(ctx->worker->pool);
 	int rc = db_query(db, query, params, ret_res, err);

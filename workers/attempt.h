@@ -37,7 +37,8 @@ struct attempt {
 	struct attempt_key key;
 	const struct catalog_type *type;
 	const struct template_node *node;
-	int16_t tries; /* failures the retry policy has used up */
+	int64_t first_subtask_id; /* of its task: node n is first_subtask_id + n */
+	int16_t tries;            /* failures the retry policy has used up */
 	json_t *context;
 	char *traceparent;
 	_Atomic int stop; /* enum stop_reason */

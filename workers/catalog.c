@@ -14,7 +14,7 @@
 struct catalog {
 	const struct settings *settings;
 	pthread_mutex_t lock;
-	struct catalog_type *types[TYPES_MAX];      /* by type id */
+	struct catalog_type *types[TYPES_MAX];     /* by type id */
 	struct template *templates[TEMPLATES_MAX]; /* by template id */
 	int32_t last_template;
 };
@@ -95,7 +95,7 @@ static void take_templates(struct catalog *c, const PGresult *res)
 		 * and whoever meets a task of it waits instead of guessing. */
 		if (template_parse(body, strlen(body), NULL, &t, &err) < 0) {
 			log_error("template cannot be read", "template", "s",
-				db_get_text(res, row, 1), "error", "e", &err);
+			        db_get_text(res, row, 1), "error", "e", &err);
 			continue;
 		}
 		t->id = id;
@@ -111,7 +111,7 @@ int catalog_load(struct catalog *c, struct db *db, struct err *err)
 
 	db_add_int4(&params, c->last_template);
 	if (db_query(db, QUERY_TYPE_LIST, NULL, &types, err) == 0 &&
-		db_query(db, QUERY_TEMPLATE_LIST, &params, &templates, err) == 0) {
+	        db_query(db, QUERY_TEMPLATE_LIST, &params, &templates, err) == 0) {
 		pthread_mutex_lock(&c->lock);
 		take_types(c, types);
 		take_templates(c, templates);
@@ -160,8 +160,8 @@ const struct template *catalog_template(struct catalog *c, int32_t template_id)
 	return t;
 }
 
-const struct template *catalog_template_find(struct catalog *c, const char *name, int32_t version,
-	const char *sha256)
+const struct template *catalog_template_find(
+        struct catalog *c, const char *name, int32_t version, const char *sha256)
 {
 	const struct template *found = NULL;
 
@@ -170,15 +170,15 @@ const struct template *catalog_template_find(struct catalog *c, const char *name
 		const struct template *t = c->templates[i];
 
 		if (t && t->version == version && !strcmp(t->name, name) &&
-			!strcmp(t->sha256, sha256))
+		        !strcmp(t->sha256, sha256))
 			found = t;
 	}
 	pthread_mutex_unlock(&c->lock);
 	return found;
 }
 
-void catalog_each_type(struct catalog *c, void (*fn)(void *arg, const struct catalog_type *type),
-	void *arg)
+void catalog_each_type(
+        struct catalog *c, void (*fn)(void *arg, const struct catalog_type *type), void *arg)
 {
 	for (int16_t i = 0; i < TYPES_MAX; i++) {
 		const struct catalog_type *type = catalog_type(c, i);

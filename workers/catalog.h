@@ -24,16 +24,16 @@ struct catalog *catalog_new(const struct settings *settings);
 void catalog_free(struct catalog *c);
 /* Reads what is new in the database. */
 int catalog_load(struct catalog *c, struct db *db, struct err *err)
-	__attribute__((warn_unused_result));
+        __attribute__((warn_unused_result));
 /* NULL when unknown (so far). */
 const struct catalog_type *catalog_type(struct catalog *c, int16_t type_id);
 const struct catalog_type *catalog_type_of_topic(struct catalog *c, const char *topic);
 const struct template *catalog_template(struct catalog *c, int32_t template_id);
 /* The template of that name, version and hash; NULL when unknown (so far). */
-const struct template *catalog_template_find(struct catalog *c, const char *name, int32_t version,
-	const char *sha256);
+const struct template *catalog_template_find(
+        struct catalog *c, const char *name, int32_t version, const char *sha256);
 /* Calls fn for each type loaded. */
-void catalog_each_type(struct catalog *c, void (*fn)(void *arg, const struct catalog_type *type),
-	void *arg);
+void catalog_each_type(
+        struct catalog *c, void (*fn)(void *arg, const struct catalog_type *type), void *arg);
 
 #endif

@@ -82,7 +82,7 @@ static void on_claim_result(void *arg, int index, const PGresult *res)
 			a = from_row_after_reload(ex, res, row);
 		if (!a) {
 			const struct attempt_key key = {db_get_int8(res, row, 0),
-				db_get_int8(res, row, 1), db_get_int8(res, row, 2)};
+			        db_get_int8(res, row, 1), db_get_int8(res, row, 2)};
 
 			/* Newer than this program: others may know it. */
 			atomic_store(&ex->worker->too_new, true);
@@ -188,7 +188,7 @@ static void send_claim(struct executor *ex)
 void claimer_push(struct executor *ex)
 {
 	if (ex->claiming || ex->draining || !ex->readopted || !worker_may_start(ex->worker) ||
-		!db_async_up(ex->claim_db))
+	        !db_async_up(ex->claim_db))
 		return;
 	fill_batch(ex);
 	if (ex->claimed_count)
@@ -215,9 +215,9 @@ static void on_steal_result(void *arg, int index, const PGresult *res)
 		if (!lane)
 			continue;
 		lane_push(ex, lane,
-			&(struct queued_hint){.task_id = db_get_int8(res, row, 1),
-				.subtask_id = db_get_int8(res, row, 2),
-				.partition = -1});
+		        &(struct queued_hint){.task_id = db_get_int8(res, row, 1),
+		                .subtask_id = db_get_int8(res, row, 2),
+		                .partition = -1});
 		metric_add(METRIC_STEALS, 1);
 	}
 }
@@ -245,7 +245,7 @@ static void on_steal_timer(void *arg)
 
 	loop_timer_arm(ex->steal_timer, ex->settings->steal_interval_ms);
 	if (ex->stealing || ex->draining || !ex->readopted || !worker_may_start(ex->worker) ||
-		!db_async_up(ex->claim_db))
+	        !db_async_up(ex->claim_db))
 		return;
 	for (int i = 0; i < ex->lane_count; i++) {
 		if (ex->lanes[i].count > 0 || free_slots(&ex->lanes[i]) <= 0)
@@ -278,7 +278,7 @@ static void on_readopt_result(void *arg, int index, const PGresult *res)
 	ex->readopt_rows = PQntuples(res);
 	for (int row = 0; row < PQntuples(res); row++) {
 		const struct attempt_key key = {db_get_int8(res, row, 0), db_get_int8(res, row, 1),
-			db_get_int8(res, row, 2)};
+		        db_get_int8(res, row, 2)};
 		struct attempt *known;
 
 		/* The last task of a full page may be cut in the middle: it is asked for again. */

@@ -91,7 +91,7 @@ static void on_result(void *arg, int index, const PGresult *res)
 		return;
 	for (int row = 0; row < PQntuples(res); row++) {
 		const struct attempt_key key = {db_get_int8(res, row, 1), db_get_int8(res, row, 2),
-			db_get_int8(res, row, 4)};
+		        db_get_int8(res, row, 4)};
 
 		if (db_get_int4(res, row, 0) == 0) {
 			struct attempt *a = find_in_batch(ex, &key);
@@ -105,7 +105,7 @@ static void on_result(void *arg, int index, const PGresult *res)
 			ready.rows = xrealloc(ready.rows, ready.alloc * sizeof(*ready.rows));
 		}
 		ready.rows[ready.count++] = (struct ready_row){
-			key.task_id, key.subtask_id, db_get_int2(res, row, 3)};
+		        key.task_id, key.subtask_id, db_get_int2(res, row, 3)};
 	}
 }
 
@@ -130,15 +130,15 @@ static void report(const struct attempt *a)
 	if (!a->taken) {
 		metric_add(METRIC_COMPLETE_MISSES, 1);
 		log_notice("result dropped: the claim is no longer ours", "task", "i",
-			a->key.task_id, "subtask", "i", a->key.subtask_id, "claim", "i",
-			a->key.claim);
+		        a->key.task_id, "subtask", "i", a->key.subtask_id, "claim", "i",
+		        a->key.claim);
 		return;
 	}
 	metric_add_label(METRIC_COMPLETES, result_name(a->rule), 1);
 	if (a->rule == RULE_RUN_FAILED || a->rule == RULE_DEADLINE || a->rule == RULE_AUTO_RETRY)
 		log_warn("subtask failed", "task", "i", a->key.task_id, "subtask", "i",
-			a->key.subtask_id, "type", "s", a->type ? a->type->name : NULL, "attempt",
-			"i", (int64_t)a->ctx.attempt, "error", "e", &a->err);
+		        a->key.subtask_id, "type", "s", a->type ? a->type->name : NULL, "attempt",
+		        "i", (int64_t)a->ctx.attempt, "error", "e", &a->err);
 }
 
 static const char *traceparent_of(const struct executor *ex, int64_t task_id)
@@ -155,7 +155,7 @@ static void committed(struct executor *ex)
 
 	for (size_t i = 0; i < ready.count; i++)
 		hint_send(ex->hints, ready.rows[i].task_id, ready.rows[i].subtask_id,
-			ready.rows[i].type_id, traceparent_of(ex, ready.rows[i].task_id));
+		        ready.rows[i].type_id, traceparent_of(ex, ready.rows[i].task_id));
 	for (a = ex->completing; a;) {
 		struct attempt *next = a->next;
 
@@ -172,7 +172,7 @@ static void committed(struct executor *ex)
 static void refuse_one(struct attempt *a, const struct err *err)
 {
 	log_error("result refused by the database", "task", "i", a->key.task_id, "subtask", "i",
-		a->key.subtask_id, "error", "e", err);
+	        a->key.subtask_id, "error", "e", err);
 	if (a->extra_count) {
 		for (int i = 0; i < a->extra_count; i++)
 			db_params_release(&a->extras[i].params);
@@ -200,7 +200,7 @@ static void not_committed(struct executor *ex, const struct err *err)
 			ex->complete_max = count / 2;
 	} else if (err->kind != ERR_CANCELLED) {
 		log_warn("complete failed, trying again", "subtasks", "i", (int64_t)count, "error",
-			"e", err);
+		        "e", err);
 	}
 	/* Back to the front: what is conditional on the claim may be said twice. */
 	last->next = ex->done;
@@ -263,34 +263,73 @@ static void add_logs(struct executor *ex, struct db_batch *batch, size_t count)
 	free(texts);
 }
 
+/* Parameters of subtask_complete, gathered row by row. */
+struct move_rows {
+	int64_t *tasks, *subtasks, *claims, *downs;
+	int16_t *rules, *states;
+	int32_t *delays, *down_first, *down_last;
+	size_t count, down_count, down_alloc;
+};
+
+static void add_downstreams(struct move_rows *m, const struct attempt *a)
+{
+	size_t n = a->rule == RULE_SUCCEEDED ? (size_t)a->node->downstream_count : 0;
+
+	if (m->down_count + n > m->down_alloc) {
+		m->down_alloc = (m->down_count + n) * 2;
+		m->downs = xrealloc(m->downs, m->down_alloc * sizeof(*m->downs));
+	}
+	m->down_first[m->count] = (int32_t)m->down_count + 1; /* SQL counts from 1 */
+	for (size_t i = 0; i < n; i++)
+		m->downs[m->down_count++] = a->first_subtask_id + a->node->downstreams[i];
+	m->down_last[m->count] = (int32_t)m->down_count;
+}
+
+static void add_row(struct move_rows *m, const struct attempt *a)
+{
+	size_t n = m->count;
+
+	m->tasks[n] = a->key.task_id;
+	m->subtasks[n] = a->key.subtask_id;
+	m->claims[n] = a->key.claim;
+	m->rules[n] = (int16_t)a->rule;
+	m->states[n] = (int16_t)to_state(a->rule);
+	m->delays[n] = a->delay_ms;
+	add_downstreams(m, a);
+	m->count++;
+}
+
 static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
 {
-	int64_t *ids = xmalloc(3 * count * sizeof(*ids));
-	int16_t *rules = xmalloc(2 * count * sizeof(*rules));
-	int32_t *delays = xmalloc(count * sizeof(*delays));
+	struct move_rows m = {
+	        .tasks = xmalloc(count * sizeof(*m.tasks)),
+	        .subtasks = xmalloc(count * sizeof(*m.subtasks)),
+	        .claims = xmalloc(count * sizeof(*m.claims)),
+	        .rules = xmalloc(count * sizeof(*m.rules)),
+	        .states = xmalloc(count * sizeof(*m.states)),
+	        .delays = xmalloc(count * sizeof(*m.delays)),
+	        .down_first = xmalloc(count * sizeof(*m.down_first)),
+	        .down_last = xmalloc(count * sizeof(*m.down_last)),
+	};
 	struct db_params p = DB_PARAMS_INIT;
-	size_t n = 0;
 
-	for (const struct attempt *a = ex->completing; a; a = a->next, n++) {
-		ids[n] = a->key.task_id;
-		ids[count + n] = a->key.subtask_id;
-		ids[2 * count + n] = a->key.claim;
-		rules[n] = (int16_t)a->rule;
-		rules[count + n] = (int16_t)to_state(a->rule);
-		delays[n] = a->delay_ms;
-	}
-	for (int i = 0; i < 3; i++)
-		db_add_int8_array(&p, ids + (size_t)i * count, count);
-	db_add_int2_array(&p, rules, count);
-	db_add_int2_array(&p, rules + count, count);
-	db_add_int4_array(&p, delays, count);
+	for (const struct attempt *a = ex->completing; a; a = a->next)
+		add_row(&m, a);
+	db_add_int8_array(&p, m.tasks, count);
+	db_add_int8_array(&p, m.subtasks, count);
+	db_add_int8_array(&p, m.claims, count);
+	db_add_int2_array(&p, m.rules, count);
+	db_add_int2_array(&p, m.states, count);
+	db_add_int4_array(&p, m.delays, count);
+	db_add_int4_array(&p, m.down_first, count);
+	db_add_int4_array(&p, m.down_last, count);
+	db_add_int8_array(&p, m.downs, m.down_count);
 	db_add_text(&p, worker_who(ex->worker, "worker"));
 	db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
 	db_batch_add(batch, QUERY_SUBTASK_COMPLETE, &p);
 	db_params_release(&p);
-	free(ids);
-	free(rules);
-	free(delays);
+	free(m.tasks), free(m.subtasks), free(m.claims), free(m.downs), free(m.rules);
+	free(m.states), free(m.delays), free(m.down_first), free(m.down_last);
 }
 
 void completer_push(struct executor *ex)
@@ -306,8 +345,8 @@ void completer_push(struct executor *ex)
 	add_move(ex, batch, count);
 	add_logs(ex, batch, count);
 	for (int i = 0; i < ex->completing->extra_count; i++)
-		db_batch_add(batch, ex->completing->extras[i].query,
-			&ex->completing->extras[i].params);
+		db_batch_add(
+		        batch, ex->completing->extras[i].query, &ex->completing->extras[i].params);
 	ready.count = 0;
 	db_batch_send(batch);
 }
@@ -321,8 +360,7 @@ static void on_state(void *arg, bool up)
 void completer_open(struct executor *ex)
 {
 	ex->complete_max = (size_t)ex->settings->claim_batch;
-	ex->complete_db =
-		db_async_new(ex->loop, ex->settings, "obpipe-complete", on_state, ex);
+	ex->complete_db = db_async_new(ex->loop, ex->settings, "obpipe-complete", on_state, ex);
 }
 
 void completer_close(struct executor *ex)

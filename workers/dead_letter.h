@@ -10,6 +10,6 @@
 /* Queues it on a durable producer of the caller's; its report carries `opaque`. Logs the reason.
  * -1: not queued. */
 int dead_letter_send(struct kafka_producer *producer, const struct settings *settings,
-	const struct kafka_message *msg, const char *reason, void *opaque);
+        const struct kafka_message *msg, const char *reason, void *opaque);
 
 #endif

@@ -48,7 +48,7 @@ static void check_drain(struct executor *ex)
 		return;
 	}
 	log_error("subtasks left behind; they go on elsewhere after the verdict on this worker",
-		"subtasks", "i", (int64_t)HASH_COUNT(ex->running));
+	        "subtasks", "i", (int64_t)HASH_COUNT(ex->running));
 	loop_stop(ex->loop);
 }
 
@@ -139,7 +139,7 @@ void executor_stop(struct executor *ex)
 	completer_close(ex);
 	runner_close(ex);
 	HASH_ITER(hh, ex->running, a, tmp)
-		executor_forget(ex, a);
+	executor_forget(ex, a);
 	loop_timer_free(ex->tick);
 	hint_sender_free(ex->hints, FLUSH_MS);
 	kafka_producer_free(ex->dead_letters, FLUSH_MS);

@@ -71,20 +71,20 @@ struct executor {
 	struct kafka_producer *dead_letters;
 	/* claimer */
 	struct db_async *claim_db;
-	bool claiming;   /* a claim batch is in flight */
+	bool claiming; /* a claim batch is in flight */
 	bool stealing;
-	bool readopted;  /* since the claim connection came up */
+	bool readopted; /* since the claim connection came up */
 	bool readopting;
 	int readopt_rows;
-	int64_t readopt_last; /* task id the next page starts behind */
-	int64_t claim_worker_id; /* number the claim in flight was made under */
+	int64_t readopt_last;              /* task id the next page starts behind */
+	int64_t claim_worker_id;           /* number the claim in flight was made under */
 	struct queued_hint *claimed_hints; /* of the batch in flight, sorted */
 	int16_t *claimed_types;
 	size_t claimed_count;
-	struct attempt *claimed;           /* attempts its answer made */
+	struct attempt *claimed; /* attempts its answer made */
 	size_t claimed_rows;
-	int first_lane;                    /* whose turn it is to fill the next batch first */
-	int64_t steal_from;                /* task id the next look starts at */
+	int first_lane;     /* whose turn it is to fill the next batch first */
+	int64_t steal_from; /* task id the next look starts at */
 	struct loop_timer *steal_timer;
 	/* runner */
 	struct runner runner;

@@ -31,8 +31,8 @@ static void set_paused(struct executor *ex, struct lane *lane, bool paused)
 	for (size_t i = 0; i < ex->partition_count; i++) {
 		if (ex->partitions[i].lane != lane)
 			continue;
-		kafka_consumer_pause(ex->consumer, lane->type->topic, ex->partitions[i].partition,
-			paused);
+		kafka_consumer_pause(
+		        ex->consumer, lane->type->topic, ex->partitions[i].partition, paused);
 		if (paused)
 			metric_add(METRIC_PAUSES, 1);
 	}
@@ -74,11 +74,11 @@ void hint_queue_resume(struct executor *ex, struct lane *lane)
 }
 
 static struct partition_state *find_partition(
-	struct executor *ex, const char *topic, int32_t partition)
+        struct executor *ex, const char *topic, int32_t partition)
 {
 	for (size_t i = 0; i < ex->partition_count; i++)
 		if (ex->partitions[i].partition == partition &&
-			!strcmp(ex->partitions[i].lane->type->topic, topic))
+		        !strcmp(ex->partitions[i].lane->type->topic, topic))
 			return &ex->partitions[i];
 	return NULL;
 }
@@ -118,16 +118,16 @@ static void on_assign(void *arg, bool assigned, struct kafka_partition *parts, s
 		return;
 	ex->partitions = xcalloc(count + 1, sizeof(*ex->partitions));
 	for (size_t i = 0; i < count; i++) {
-		const struct catalog_type *type =
-			catalog_type_of_topic(ex->worker->catalog, parts[i].topic);
+		const struct catalog_type *type = catalog_type_of_topic(
+		        ex->worker->catalog, parts[i].topic);
 		struct lane *lane = type ? executor_lane(ex, type->type_id) : NULL;
 
 		if (lane)
 			ex->partitions[ex->partition_count++] = (struct partition_state){
-				.lane = lane,
-				.partition = parts[i].partition,
-				.next = -1,
-				.committed = -1};
+			        .lane = lane,
+			        .partition = parts[i].partition,
+			        .next = -1,
+			        .committed = -1};
 	}
 	log_info("hint partitions assigned", "partitions", "i", (int64_t)count);
 }
@@ -144,10 +144,10 @@ static void take_message(struct executor *ex, const struct kafka_message *msg)
 	metric_add(METRIC_HINTS, 1);
 	if (hint_decode(msg->value, msg->value_bytes, &hint, &err) == 0) {
 		lane_push(ex, part->lane,
-			&(struct queued_hint){.task_id = hint.task_id,
-				.subtask_id = hint.subtask_id,
-				.partition = msg->partition,
-				.offset = msg->offset});
+		        &(struct queued_hint){.task_id = hint.task_id,
+		                .subtask_id = hint.subtask_id,
+		                .partition = msg->partition,
+		                .offset = msg->offset});
 		return;
 	}
 	if (!strcmp(err.code, MESSAGE_TOO_NEW)) {
@@ -194,10 +194,10 @@ static void add_lane(void *arg, const struct catalog_type *type)
 	if (!type->served || ex->lane_count == TYPES_SERVED_MAX)
 		return;
 	ex->lanes[ex->lane_count++] = (struct lane){
-		.type = type,
-		/* A type that never blocks is limited by the batches, not by threads. */
-		.limit = type->type->never_blocks ? (int)ex->settings->claim_batch * 2
-						  : (int)ex->settings->slots,
+	        .type = type,
+	        /* A type that never blocks is limited by the batches, not by threads. */
+	        .limit = type->type->never_blocks ? (int)ex->settings->claim_batch * 2
+	                                          : (int)ex->settings->slots,
 	};
 }
 
@@ -248,8 +248,8 @@ static int64_t position(const struct executor *ex, const struct partition_state 
 	}
 	for (size_t i = 0; i < ex->claimed_count; i++)
 		if (ex->claimed_types[i] == lane->type->type_id &&
-			ex->claimed_hints[i].partition == part->partition &&
-			ex->claimed_hints[i].offset < lowest)
+		        ex->claimed_hints[i].partition == part->partition &&
+		        ex->claimed_hints[i].offset < lowest)
 			lowest = ex->claimed_hints[i].offset;
 	return lowest;
 }
@@ -266,8 +266,9 @@ static void commit(struct executor *ex)
 		if (at <= part->committed || at < 0)
 			continue;
 		part->committed = at;
-		parts[count++] = (struct kafka_partition){
-			.topic = part->lane->type->topic, .partition = part->partition, .offset = at};
+		parts[count++] = (struct kafka_partition){.topic = part->lane->type->topic,
+		        .partition = part->partition,
+		        .offset = at};
 	}
 	if (count)
 		kafka_consumer_commit(ex->consumer, parts, count);

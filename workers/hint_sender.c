@@ -12,8 +12,8 @@ struct hint_sender {
 	struct kafka_producer *producer;
 };
 
-struct hint_sender *hint_sender_new(const struct settings *settings, struct catalog *catalog,
-	struct err *err)
+struct hint_sender *hint_sender_new(
+        const struct settings *settings, struct catalog *catalog, struct err *err)
 {
 	struct hint_sender *s = xcalloc(1, sizeof(*s));
 
@@ -56,7 +56,7 @@ void hint_sender_poll(struct hint_sender *s)
 }
 
 void hint_send(struct hint_sender *s, int64_t task_id, int64_t subtask_id, int16_t type_id,
-	const char *traceparent)
+        const char *traceparent)
 {
 	const struct catalog_type *type = catalog_type(s->catalog, type_id);
 	const struct hint hint = {.task_id = task_id, .subtask_id = subtask_id};
@@ -72,7 +72,7 @@ void hint_send(struct hint_sender *s, int64_t task_id, int64_t subtask_id, int16
 	value_bytes = hint_encode(&hint, value);
 	header.bytes = traceparent ? strlen(traceparent) : 0;
 	if (kafka_produce(s->producer, type->topic, KAFKA_ANY_PARTITION, key, (size_t)key_bytes,
-		    value, value_bytes, &header, traceparent ? 1 : 0, NULL, &err) < 0)
+	            value, value_bytes, &header, traceparent ? 1 : 0, NULL, &err) < 0)
 		metric_add(METRIC_HINTS_DROPPED, 1);
 	else
 		metric_add(METRIC_HINTS_SENT, 1);

@@ -10,8 +10,8 @@
 
 struct hint_sender;
 
-struct hint_sender *hint_sender_new(const struct settings *settings, struct catalog *catalog,
-	struct err *err);
+struct hint_sender *hint_sender_new(
+        const struct settings *settings, struct catalog *catalog, struct err *err);
 /* Waits up to flush_ms for what is queued. */
 void hint_sender_free(struct hint_sender *s, int flush_ms);
 /* Looks up the topics of all types known by now. */
@@ -21,6 +21,6 @@ int hint_sender_fd(const struct hint_sender *s);
 void hint_sender_poll(struct hint_sender *s);
 /* traceparent may be NULL. */
 void hint_send(struct hint_sender *s, int64_t task_id, int64_t subtask_id, int16_t type_id,
-	const char *traceparent);
+        const char *traceparent);
 
 #endif

@@ -33,7 +33,7 @@ static int draw(struct identity *id, struct err *err)
 	atomic_store(&w->renewed_ms, clock_mono_ms());
 	atomic_store(&w->worker_id, db_get_int8(res, 0, 0));
 	log_notice("registered", "worker", "i", db_get_int8(res, 0, 0), "name", "s",
-		w->settings.worker_name);
+	        w->settings.worker_name);
 	PQclear(res);
 	return 0;
 }
@@ -56,7 +56,7 @@ static int beat(struct identity *id, struct err *err)
 		atomic_store(&w->renewed_ms, asked_ms);
 	} else {
 		log_error("declared dead by another worker; going on under a new number", "worker",
-			"i", atomic_load(&w->worker_id));
+		        "i", atomic_load(&w->worker_id));
 		metric_add(METRIC_REBORN, 1);
 		atomic_store(&w->worker_id, 0);
 	}
@@ -81,7 +81,7 @@ static void *run(void *arg)
 			continue;
 		/* Not worker_pause(): the heartbeat goes on while the worker drains. */
 		for (int64_t until = clock_mono_ms() + w->settings.heartbeat_ms;
-			!atomic_load(&id->stop) && clock_mono_ms() < until;)
+		        !atomic_load(&id->stop) && clock_mono_ms() < until;)
 			clock_sleep_ms(20);
 	}
 	return NULL;
@@ -108,7 +108,7 @@ void identity_stop(struct identity *id)
 	db_add_int8(&p, atomic_load(&id->worker->worker_id));
 	if (db_query(&id->db, QUERY_WORKER_LEAVE, &p, NULL, &err) < 0)
 		log_warn("could not say goodbye; others find out by the heartbeat", "error", "e",
-			&err);
+		        &err);
 	db_params_release(&p);
 	db_release(&id->db);
 	free(id);

@@ -15,6 +15,8 @@
 
 #define PARTITIONS_MAX 1000
 #define POLL_MS 100
+/* A batch request may hold 1,000 tasks: one transaction takes about this many. */
+#define TASKS_A_BATCH 2000
 #define RETRY_MS 200
 #define TOO_NEW_RETRY_MS 2000
 #define COMMIT_MS 1000
@@ -23,7 +25,7 @@
 
 /* A partition that waits for a newer program: its messages are left alone. */
 struct blocked {
-	int64_t offset;  /* of the message that is too new */
+	int64_t offset;   /* of the message that is too new */
 	int64_t until_ms; /* 0: not blocked */
 };
 
@@ -44,6 +46,7 @@ struct intake {
 	int64_t committed_ms;
 	struct intake_item *items;
 	size_t count;
+	size_t tasks; /* in all items */
 };
 
 static bool stopping(const struct intake *in)
@@ -53,8 +56,8 @@ static bool stopping(const struct intake *in)
 
 /* ---- where to go on ---- */
 
-static int read_positions(struct intake *in, struct kafka_partition *parts, size_t count,
-	struct err *err)
+static int read_positions(
+        struct intake *in, struct kafka_partition *parts, size_t count, struct err *err)
 {
 	struct db_params p = DB_PARAMS_INIT;
 	int32_t *ids = xcalloc(count + 1, sizeof(*ids));
@@ -83,8 +86,8 @@ static int read_positions(struct intake *in, struct kafka_partition *parts, size
  * A topic that ends before the offset recorded last was made anew. It is read from its beginning
  * under a new generation: requests recorded before are recognised by their ids.
  */
-static int check_generation(struct intake *in, struct kafka_partition *parts, size_t count,
-	struct err *err)
+static int check_generation(
+        struct intake *in, struct kafka_partition *parts, size_t count, struct err *err)
 {
 	bool anew = false;
 
@@ -92,7 +95,7 @@ static int check_generation(struct intake *in, struct kafka_partition *parts, si
 		int64_t low, high;
 
 		if (kafka_consumer_watermarks(in->consumer, in->topic, parts[i].partition,
-			    WATERMARK_MS, &low, &high, err) < 0)
+		            WATERMARK_MS, &low, &high, err) < 0)
 			return -1;
 		anew = anew || parts[i].offset > high;
 	}
@@ -100,7 +103,7 @@ static int check_generation(struct intake *in, struct kafka_partition *parts, si
 		return 0;
 	in->generation++;
 	log_error("the request topic was made anew: reading it from the beginning", "topic", "s",
-		in->topic, "generation", "i", (int64_t)in->generation);
+	        in->topic, "generation", "i", (int64_t)in->generation);
 	for (size_t i = 0; i < count; i++)
 		parts[i].offset = 0;
 	return 0;
@@ -110,7 +113,7 @@ static void clear_items(struct intake *in)
 {
 	for (size_t i = 0; i < in->count; i++)
 		intake_item_release(&in->items[i]);
-	in->count = 0;
+	in->count = in->tasks = 0;
 }
 
 static void on_assign(void *arg, bool assigned, struct kafka_partition *parts, size_t count)
@@ -129,7 +132,7 @@ static void on_assign(void *arg, bool assigned, struct kafka_partition *parts, s
 		struct err err = {0};
 
 		if (read_positions(in, parts, count, &err) == 0 &&
-			check_generation(in, parts, count, &err) == 0)
+		        check_generation(in, parts, count, &err) == 0)
 			break;
 		if (!told)
 			log_warn("intake waits to learn where to go on", "error", "e", &err);
@@ -151,10 +154,10 @@ static void block(struct intake *in, const struct intake_item *item)
 {
 	atomic_store(&in->worker->too_new, true);
 	log_error("a request is newer than this program; its partition waits for a newer one",
-		"partition", "i", (int64_t)item->partition, "offset", "i", item->offset);
+	        "partition", "i", (int64_t)item->partition, "offset", "i", item->offset);
 	kafka_consumer_pause(in->consumer, in->topic, item->partition, true);
 	in->blocked[item->partition] = (struct blocked){
-		.offset = item->offset, .until_ms = clock_mono_ms() + TOO_NEW_RETRY_MS};
+	        .offset = item->offset, .until_ms = clock_mono_ms() + TOO_NEW_RETRY_MS};
 }
 
 static void unblock_due(struct intake *in)
@@ -209,12 +212,12 @@ static void take_message(struct intake *in, const struct kafka_message *msg)
 	if (msg->partition >= PARTITIONS_MAX || in->blocked[msg->partition].until_ms)
 		return;
 	*item = (struct intake_item){.partition = msg->partition,
-		.offset = msg->offset,
-		.outcome = INTAKE_RECORD,
-		.raw = copy(msg->value, msg->value_bytes),
-		.raw_bytes = msg->value_bytes,
-		.key = copy(msg->key, msg->key_bytes),
-		.key_bytes = msg->key_bytes};
+	        .offset = msg->offset,
+	        .outcome = INTAKE_RECORD,
+	        .raw = copy(msg->value, msg->value_bytes),
+	        .raw_bytes = msg->value_bytes,
+	        .key = copy(msg->key, msg->key_bytes),
+	        .key_bytes = msg->key_bytes};
 	header = kafka_message_header(msg, "traceparent", &bytes);
 	item->traceparent = header ? xstrndup(header, bytes) : NULL;
 	rc = request_decode(msg->value, msg->value_bytes, &item->request, &err);
@@ -233,9 +236,10 @@ static void take_message(struct intake *in, const struct kafka_message *msg)
 	if (rc < 0) {
 		item->outcome = INTAKE_DEAD_LETTER;
 		dead_letter_send(in->dead_letters, in->settings, msg, err.text, in) == 0
-			? in->dead_pending++
-			: (in->dead_failed = true);
+		        ? in->dead_pending++
+		        : (in->dead_failed = true);
 	}
+	in->tasks += item->request.task_count;
 	in->count++;
 }
 
@@ -245,7 +249,7 @@ static void gather(struct intake *in)
 	struct kafka_message msg;
 	struct err err = {0};
 
-	while (in->count < max) {
+	while (in->count < max && in->tasks < TASKS_A_BATCH) {
 		int got = kafka_consumer_poll(in->consumer, in->count ? 0 : POLL_MS, &msg, &err);
 
 		if (got < 0)
@@ -283,13 +287,13 @@ static size_t list_traces(const struct intake_item *items, size_t count, struct 
 	for (size_t i = 0; i < count; i++)
 		for (size_t t = 0; t < items[i].request.task_count; t++)
 			(*ret)[at++] = (struct trace_of_task){
-				items[i].request.tasks[t].task_id, items[i].traceparent};
+			        items[i].request.tasks[t].task_id, items[i].traceparent};
 	qsort(*ret, n, sizeof(**ret), by_task);
 	return n;
 }
 
-static void publish(struct intake *in, const struct intake_item *items, size_t count,
-	const PGresult *res)
+static void publish(
+        struct intake *in, const struct intake_item *items, size_t count, const PGresult *res)
 {
 	struct trace_of_task *traces;
 	size_t n = list_traces(items, count, &traces);
@@ -306,7 +310,7 @@ static void publish(struct intake *in, const struct intake_item *items, size_t c
 		}
 		found = bsearch(&key, traces, n, sizeof(key), by_task);
 		hint_send(in->hints, key.task_id, db_get_int8(res, row, 2),
-			db_get_int2(res, row, 3), found ? found->traceparent : NULL);
+		        db_get_int2(res, row, 3), found ? found->traceparent : NULL);
 	}
 	free(traces);
 }
@@ -336,12 +340,12 @@ static int record(struct intake *in, struct intake_item *items, size_t count, st
 	if (items->outcome != INTAKE_RECORD)
 		return -1;
 	const struct kafka_message msg = {.topic = in->topic,
-		.partition = items->partition,
-		.offset = items->offset,
-		.key = items->key,
-		.key_bytes = items->key_bytes,
-		.value = items->raw,
-		.value_bytes = items->raw_bytes};
+	        .partition = items->partition,
+	        .offset = items->offset,
+	        .key = items->key,
+	        .key_bytes = items->key_bytes,
+	        .value = items->raw,
+	        .value_bytes = items->raw_bytes};
 
 	items->outcome = INTAKE_DEAD_LETTER;
 	if (dead_letter_send(in->dead_letters, in->settings, &msg, err->text, in) == 0)
@@ -350,7 +354,7 @@ static int record(struct intake *in, struct intake_item *items, size_t count, st
 }
 
 static void on_dead_report(void *arg, void *opaque, enum kafka_outcome outcome, int32_t partition,
-	int64_t offset, const char *error)
+        int64_t offset, const char *error)
 {
 	struct intake *in = arg;
 
@@ -383,8 +387,8 @@ static void rewind_to_recorded(struct intake *in)
 
 	clear_items(in);
 	for (int32_t i = 0; i < PARTITIONS_MAX; i++)
-		if (in->next[i] >= 0 && kafka_consumer_seek(in->consumer, in->topic, i,
-					       in->next[i], &err) < 0)
+		if (in->next[i] >= 0 &&
+		        kafka_consumer_seek(in->consumer, in->topic, i, in->next[i], &err) < 0)
 			log_warn("cannot go back in the request topic", "error", "e", &err);
 }
 
@@ -460,11 +464,10 @@ struct intake *intake_start(struct worker *w, struct err *err)
 	for (int i = 0; i < PARTITIONS_MAX; i++)
 		in->next[i] = -1;
 	in->hints = hint_sender_new(in->settings, w->catalog, err);
-	in->dead_letters =
-		kafka_producer_new(in->settings, KAFKA_EVENTS, on_dead_report, in, err);
+	in->dead_letters = kafka_producer_new(in->settings, KAFKA_EVENTS, on_dead_report, in, err);
 	in->consumer = kafka_consumer_new(in->settings, group, on_assign, in, err);
 	if (!in->hints || !in->dead_letters || !in->consumer ||
-		kafka_consumer_subscribe(in->consumer, &topic, 1, err) < 0)
+	        kafka_consumer_subscribe(in->consumer, &topic, 1, err) < 0)
 		return NULL; /* start-up ends the process */
 	hint_sender_warm(in->hints);
 	if (pthread_create(&in->thread, NULL, run, in) != 0)

@@ -57,8 +57,6 @@ static void message_params(struct db_params *p, const struct intake_item *items,
 	COLUMN(int64_t, clusters);
 	COLUMN(const char *, bodies);
 	COLUMN(int64_t, accepted);
-	COLUMN(const char *, executors);
-
 	for (size_t i = 0; i < n; i++) {
 		const struct request *r = &items[i].request;
 
@@ -75,7 +73,6 @@ static void message_params(struct db_params *p, const struct intake_item *items,
 		clusters[i] = r->cluster_id;
 		bodies[i] = items[i].body;
 		accepted[i] = r->accepted_at_us;
-		executors[i] = r->executor;
 	}
 	db_add_int4_array(p, partitions, n);
 	db_add_int8_array(p, offsets, n);
@@ -88,26 +85,25 @@ static void message_params(struct db_params *p, const struct intake_item *items,
 	db_add_int8_array(p, clusters, n);
 	db_add_text_array(p, bodies, n);
 	db_add_int8_array(p, accepted, n);
-	db_add_text_array(p, executors, n);
 	free(partitions), free(offsets), free(ids), free(outcomes), free(users), free(clients);
 	free(traces), free(traceparents), free(clusters), free(bodies), free(accepted);
-	free(executors);
 }
 
 static void task_params(struct db_params *p, const struct intake_item *items, size_t count)
 {
-	size_t n = 1, at = 0;
+	size_t n = count + 1, at = 0; /* executors are one a message */
 
 	for (size_t i = 0; i < count; i++)
 		if (items[i].outcome == INTAKE_RECORD)
 			n += items[i].request.task_count;
 	COLUMN(int64_t, tasks);
 	COLUMN(int64_t, firsts);
-	COLUMN(const char *, ids);
 	COLUMN(int32_t, templates);
 	COLUMN(int64_t, hosts);
 	COLUMN(int64_t, servers);
 	COLUMN(const char *, contexts);
+	COLUMN(int32_t, places);
+	COLUMN(const char *, executors);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct request *r = &items[i].request;
@@ -117,26 +113,28 @@ static void task_params(struct db_params *p, const struct intake_item *items, si
 		for (size_t t = 0; t < r->task_count; t++, at++) {
 			tasks[at] = r->tasks[t].task_id;
 			firsts[at] = r->tasks[t].first_subtask_id;
-			ids[at] = r->request_id;
 			templates[at] = items[i].template->id;
 			hosts[at] = r->tasks[t].host_id;
 			servers[at] = r->tasks[t].obproxy_server_id;
 			contexts[at] = items[i].contexts[t];
+			places[at] = (int32_t)i + 1; /* SQL counts from 1 */
 		}
+		executors[i] = r->executor;
 	}
 	db_add_int8_array(p, tasks, at);
 	db_add_int8_array(p, firsts, at);
-	db_add_text_array(p, ids, at);
 	db_add_int4_array(p, templates, at);
 	db_add_int8_array(p, hosts, at);
 	db_add_int8_array(p, servers, at);
 	db_add_text_array(p, contexts, at);
-	free(tasks), free(firsts), free(ids), free(templates), free(hosts), free(servers);
-	free(contexts);
+	db_add_int4_array(p, places, at);
+	db_add_text_array(p, executors, count);
+	free(tasks), free(firsts), free(templates), free(hosts), free(servers);
+	free(contexts), free(places), free(executors);
 }
 
 void intake_params(struct db_params *p, const struct intake_item *items, size_t count,
-	const char *who, int32_t generation)
+        const char *who, int32_t generation)
 {
 	db_params_clear(p);
 	message_params(p, items, count);

@@ -27,11 +27,12 @@ struct intake_item {
 };
 
 void intake_item_release(struct intake_item *item);
-/* Renders contexts and body of a decoded request. PERMANENT when the template refuses its values. */
+/* Renders contexts and body of a decoded request. PERMANENT when the template refuses its values.
+ */
 int intake_item_prepare(struct intake_item *item, struct err *err)
-	__attribute__((warn_unused_result));
+        __attribute__((warn_unused_result));
 /* Fills the parameters of intake_record.sql. */
 void intake_params(struct db_params *p, const struct intake_item *items, size_t count,
-	const char *who, int32_t generation);
+        const char *who, int32_t generation);
 
 #endif

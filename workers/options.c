@@ -11,21 +11,21 @@
 #include "workers/subtask_type.h"
 
 static const char usage[] =
-	"Usage: obpipe-worker [--roles LIST] [--types LIST] [--slots N] [--name NAME]\n"
-	"\n"
-	"Claims subtasks, runs them on hosts and records what came of it. Ends on SIGTERM after\n"
-	"draining: what runs may finish, the rest is handed back.\n"
-	"\n"
-	"  --roles LIST  of intake, executor, maintainer (default: all)\n"
-	"  --types LIST  subtask types it runs (default: all); it never touches others\n"
-	"  --slots N     subtasks of one type at the same time\n"
-	"  --name NAME   what people see (default: the host's name)\n"
-	"\n"
-	"Examples:\n"
-	"  obpipe-worker\n"
-	"  obpipe-worker --roles executor --types install-rpm,start-obproxy --slots 32\n"
-	"\n"
-	"Settings (environment; an option wins):\n";
+        "Usage: obpipe-worker [--roles LIST] [--types LIST] [--slots N] [--name NAME]\n"
+        "\n"
+        "Claims subtasks, runs them on hosts and records what came of it. Ends on SIGTERM after\n"
+        "draining: what runs may finish, the rest is handed back.\n"
+        "\n"
+        "  --roles LIST  of intake, executor, maintainer (default: all)\n"
+        "  --types LIST  subtask types it runs (default: all); it never touches others\n"
+        "  --slots N     subtasks of one type at the same time\n"
+        "  --name NAME   what people see (default: the host's name)\n"
+        "\n"
+        "Examples:\n"
+        "  obpipe-worker\n"
+        "  obpipe-worker --roles executor --types install-rpm,start-obproxy --slots 32\n"
+        "\n"
+        "Settings (environment; an option wins):\n";
 
 static int role_of(const char *name, size_t len)
 {
@@ -33,7 +33,7 @@ static int role_of(const char *name, size_t len)
 		const char *name;
 		int role;
 	} roles[] = {{"intake", ROLE_INTAKE}, {"executor", ROLE_EXECUTOR},
-		{"maintainer", ROLE_MAINTAINER}};
+	        {"maintainer", ROLE_MAINTAINER}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
 		if (strlen(roles[i].name) == len && !strncmp(roles[i].name, name, len))
@@ -49,8 +49,8 @@ static void read_roles(struct worker *w, struct strbuf *errors)
 
 		if (!role)
 			strbuf_addf(errors,
-				"roles: \"%.*s\" is none; there are intake, executor, maintainer\n",
-				(int)len, at);
+			        "roles: \"%.*s\" is none; there are intake, executor, maintainer\n",
+			        (int)len, at);
 		w->roles |= role;
 		at += len + (at[len] == ',');
 	}
@@ -65,8 +65,8 @@ static void check_types(const struct worker *w, struct strbuf *errors)
 		_cleanup_free_ char *name = xstrndup(at, len);
 
 		if (!subtask_type_find(name)) {
-			strbuf_addf(errors, "types: there is no subtask type \"%s\"; there are:",
-				name);
+			strbuf_addf(
+			        errors, "types: there is no subtask type \"%s\"; there are:", name);
 			for (const char *const *n = subtask_type_names(); *n; n++)
 				strbuf_addf(errors, " %s", *n);
 			strbuf_addc(errors, '\n');
@@ -96,18 +96,18 @@ static int refuse(const struct strbuf *errors)
 int options_read(struct worker *w, int argc, char **argv)
 {
 	static const struct option options[] = {{"roles", required_argument, NULL, 'r'},
-		{"types", required_argument, NULL, 't'}, {"slots", required_argument, NULL, 's'},
-		{"name", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+	        {"types", required_argument, NULL, 't'}, {"slots", required_argument, NULL, 's'},
+	        {"name", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'},
+	        {NULL, 0, NULL, 0}};
 	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
 	int bad = settings_load(&w->settings, SETTING_WORKER, NULL, NULL, &errors);
 	int option;
 
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		const char *field = option == 'r'   ? "roles"
-				    : option == 't' ? "types"
-				    : option == 's' ? "slots"
-						    : "worker_name";
+		                    : option == 't' ? "types"
+		                    : option == 's' ? "slots"
+		                                    : "worker_name";
 
 		if (option == 'h') {
 			fputs(usage, stdout);

@@ -45,8 +45,8 @@ struct relay {
 	int32_t partitions;
 	struct kafka_producer *producer;
 	bool leader;
-	char *snapshot;    /* read up to here */
-	char *savable;     /* acknowledged up to here; NULL: saved */
+	char *snapshot; /* read up to here */
+	char *savable;  /* acknowledged up to here; NULL: saved */
 	int64_t saved_ms;
 	struct reading *oldest, *newest; /* reads not acknowledged yet, in order */
 	struct reading *now;             /* the one whose rows are coming in */
@@ -63,7 +63,7 @@ static bool stopping(const struct relay *r)
 /* ---- acknowledgements ---- */
 
 static void on_report(void *arg, void *opaque, enum kafka_outcome outcome, int32_t partition,
-	int64_t offset, const char *error)
+        int64_t offset, const char *error)
 {
 	struct relay *r = arg;
 	struct reading *reading = opaque;
@@ -98,7 +98,7 @@ static void retire(struct relay *r)
 		reading_free(reading);
 	}
 	metric_set_us(METRIC_RELAY_LAG,
-		r->oldest && r->oldest->oldest_us ? clock_unix_us() - r->oldest->oldest_us : 0);
+	        r->oldest && r->oldest->oldest_us ? clock_unix_us() - r->oldest->oldest_us : 0);
 }
 
 static void poll_reports(struct relay *r)
@@ -114,20 +114,21 @@ static int send_event(struct relay *r, const struct event_row *row)
 {
 	char key[24];
 	struct err err = {0};
-	const struct kafka_header header = {
-		"content-type", "application/cloudevents+json", strlen("application/cloudevents+json")};
+	const struct kafka_header header = {"content-type", "application/cloudevents+json",
+	        strlen("application/cloudevents+json")};
 	int n = snprintf(key, sizeof(key), "%" PRId64, row->task_id);
 
 	strbuf_reset(&r->text);
 	if (event_encode(row, &r->text, &err) < 0) {
-		/* A row this program wrote and cannot read: a bug, but not one to lose others by. */
+		/* A row this program wrote and cannot read: a bug, but not one to lose others by.
+		 */
 		log_error("event row cannot be encoded", "task", "i", row->task_id, "error", "e",
-			&err);
+		        &err);
 		return 0;
 	}
 	while (kafka_produce(r->producer, r->topic,
-		       (int32_t)((uint64_t)row->task_id % (uint64_t)r->partitions), key, (size_t)n,
-		       r->text.buf, r->text.len, &header, 1, r->now, &err) < 0) {
+	               (int32_t)((uint64_t)row->task_id % (uint64_t)r->partitions), key, (size_t)n,
+	               r->text.buf, r->text.len, &header, 1, r->now, &err) < 0) {
 		/* Queue full: wait for acknowledgements. Anything else: start over. */
 		if (!err_is_retryable(&err) || stopping(r) || r->failed) {
 			log_warn("event not sent", "error", "e", &err);
@@ -145,15 +146,15 @@ static bool on_row(void *arg, const PGresult *res)
 {
 	struct relay *r = arg;
 	const struct event_row row = {
-		.task_id = db_get_int8(res, 0, 0),
-		.first = db_get_int8(res, 0, 1),
-		.sequence = db_get_int8(res, 0, 2),
-		.at_us = db_get_time(res, 0, 3),
-		.who = db_get_text(res, 0, 4),
-		.moves = db_get_text(res, 0, 5),
-		.template = db_get_text(res, 0, 6),
-		.version = db_get_int4(res, 0, 7),
-		.traceparent = db_get_text(res, 0, 8),
+	        .task_id = db_get_int8(res, 0, 0),
+	        .first = db_get_int8(res, 0, 1),
+	        .sequence = db_get_int8(res, 0, 2),
+	        .at_us = db_get_time(res, 0, 3),
+	        .who = db_get_text(res, 0, 4),
+	        .moves = db_get_text(res, 0, 5),
+	        .template = db_get_text(res, 0, 6),
+	        .version = db_get_int4(res, 0, 7),
+	        .traceparent = db_get_text(res, 0, 8),
 	};
 
 	if (row.task_id == 0) {
@@ -179,7 +180,7 @@ static void snapshot_params(const char *snapshot, struct db_params *p)
 	xmax = strtok_r(NULL, ":", &save);
 	db_add_text(p, xmax ? xmax : "1");
 	for (const char *id = strtok_r(NULL, ",", &save); id && count < XIP_MAX;
-		id = strtok_r(NULL, ",", &save))
+	        id = strtok_r(NULL, ",", &save))
 		xip[count++] = id;
 	db_add_text_array(p, xip, count);
 	free(xip);
@@ -298,7 +299,7 @@ static int elect(struct relay *r, struct err *err)
 	db_params_clear(&p);
 	db_add_int8(&p, atomic_load(&r->worker->worker_id));
 	if (elected && (db_query(&r->db, QUERY_LEADER_NAME, &p, NULL, err) < 0 ||
-			       load_partitions(r, err) < 0 || load_position(r, err) < 0)) {
+	                       load_partitions(r, err) < 0 || load_position(r, err) < 0)) {
 		db_disconnect(&r->db); /* gives the lock back */
 		db_params_release(&p);
 		return -1;
@@ -345,9 +346,9 @@ static void *run(void *arg)
 		if (r->leader) {
 			wait_ms = lead(r, &err);
 		} else {
-			wait_ms = atomic_load(&r->worker->worker_id) && elect(r, &err) < 0
-					  ? -1
-					  : r->leader ? 0 : ELECT_MS;
+			wait_ms = atomic_load(&r->worker->worker_id) && elect(r, &err) < 0 ? -1
+			          : r->leader                                              ? 0
+			                      : ELECT_MS;
 			set_leader(r, r->leader);
 		}
 		if (wait_ms < 0) {

@@ -79,8 +79,8 @@ static void arm_later(struct executor *ex)
 	struct attempt *a, *tmp;
 
 	HASH_ITER(hh, ex->running, a, tmp)
-		if (a->due_ms && (!first || a->due_ms < first))
-			first = a->due_ms;
+	if (a->due_ms && (!first || a->due_ms < first))
+		first = a->due_ms;
 	if (first)
 		loop_timer_arm(ex->later_timer, first > now ? first - now : 0);
 }
@@ -126,8 +126,8 @@ static void on_later(void *arg)
 	struct attempt *a, *tmp;
 
 	HASH_ITER(hh, ex->running, a, tmp)
-		if (a->due_ms && a->due_ms <= now)
-			end_later(ex, a, SUBTASK_DONE);
+	if (a->due_ms && a->due_ms <= now)
+		end_later(ex, a, SUBTASK_DONE);
 	arm_later(ex);
 	completer_push(ex);
 }
@@ -162,7 +162,7 @@ static void stop_attempt(struct executor *ex, struct attempt *a, enum stop_reaso
 		return; /* its thread sees it */
 	if (reason == STOP_DEADLINE)
 		err_set(&a->err, ERR_PERMANENT, "TSK10012", "not done within its timeout of %d s",
-			a->node->timeout_s);
+		        a->node->timeout_s);
 	end_later(ex, a, reason == STOP_DEADLINE ? SUBTASK_FAIL : SUBTASK_LATER);
 }
 
@@ -171,8 +171,8 @@ void runner_stop_all(struct executor *ex, enum stop_reason reason)
 	struct attempt *a, *tmp;
 
 	HASH_ITER(hh, ex->running, a, tmp)
-		if (a->on_slot || a->due_ms)
-			stop_attempt(ex, a, reason);
+	if (a->on_slot || a->due_ms)
+		stop_attempt(ex, a, reason);
 }
 
 void runner_tick(struct executor *ex)
@@ -181,8 +181,8 @@ void runner_tick(struct executor *ex)
 	struct attempt *a, *tmp;
 
 	HASH_ITER(hh, ex->running, a, tmp)
-		if ((a->on_slot || a->due_ms) && a->ctx.deadline_ms && a->ctx.deadline_ms <= now)
-			stop_attempt(ex, a, STOP_DEADLINE);
+	if ((a->on_slot || a->due_ms) && a->ctx.deadline_ms && a->ctx.deadline_ms <= now)
+		stop_attempt(ex, a, STOP_DEADLINE);
 }
 
 void runner_open(struct executor *ex)

@@ -32,7 +32,8 @@ enum subtask_outcome {
 
 struct subtask_type {
 	const char *name;  /* as in templates and topics */
-	bool never_blocks; /* run returns within microseconds: it runs on the executor's own thread */
+	bool never_blocks; /* run returns within microseconds: it runs on the executor's own thread
+	                    */
 	enum subtask_outcome (*run)(struct subtask_ctx *ctx, struct err *err);
 	/* Undoes what the undo record says and nothing else. NULL: there is nothing to undo. */
 	enum subtask_outcome (*rollback)(struct subtask_ctx *ctx, struct err *err);
@@ -41,13 +42,13 @@ struct subtask_type {
 /* What a type may use. All of it only inside run/rollback and on their thread. */
 struct subtask_ctx {
 	int64_t task_id, subtask_id;
-	int64_t claim;             /* fencing token of this attempt */
-	int32_t attempt;           /* claims of this subtask, this one included */
-	int32_t run_time;          /* 1, raised by each retry */
+	int64_t claim;    /* fencing token of this attempt */
+	int32_t attempt;  /* claims of this subtask, this one included */
+	int32_t run_time; /* 1, raised by each retry */
 	int64_t host_id, cluster_id, obproxy_server_id; /* 0: none */
-	const char *node_key;      /* of the template's node */
-	const json_t *string_map, *list_map; /* the task's context */
-	int64_t deadline_ms;       /* monotonic clock; 0: none */
+	const char *node_key;                           /* of the template's node */
+	const json_t *string_map, *list_map;            /* the task's context */
+	int64_t deadline_ms;                            /* monotonic clock; 0: none */
 	const struct settings *settings;
 	struct worker *worker;
 };
@@ -60,13 +61,13 @@ bool subtask_cancelled(const struct subtask_ctx *ctx);
 void subtask_wait_ms(struct subtask_ctx *ctx, int32_t ms);
 /* Adds one line to the subtask's log (NUL and invalid UTF-8 are replaced; no secrets). */
 void subtask_log(struct subtask_ctx *ctx, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+        __attribute__((format(printf, 2, 3)));
 /*
  * Runs a statement now, on a connection of the worker's pool. *ret_res is the caller's (NULL
  * allowed). For reading, and for what must be durable before a change on the host (undo record).
  */
 int subtask_query(struct subtask_ctx *ctx, enum query query, const struct db_params *params,
-	PGresult **ret_res, struct err *err) __attribute__((warn_unused_result));
+        PGresult **ret_res, struct err *err) __attribute__((warn_unused_result));
 /*
  * Adds a statement to the completing transaction: rows change together with the subtask's state, or
  * not at all. Its parameters $1..$3 are task id, subtask id and claim, put in front of `params`; it

@@ -59,7 +59,8 @@ static int with_id(struct sweeper *s, enum query query, int64_t id, PGresult **r
 	return rc;
 }
 
-/* In one transaction: wait for its claims under way, then the verdict, conditional on the counter. */
+/* In one transaction: wait for its claims under way, then the verdict, conditional on the counter.
+ */
 static int verdict(struct sweeper *s, const struct watched *w, bool *ret_dead, struct err *err)
 {
 	struct db_params p = DB_PARAMS_INIT;
@@ -69,8 +70,8 @@ static int verdict(struct sweeper *s, const struct watched *w, bool *ret_dead, s
 	db_add_int8(&p, w->worker_id);
 	db_add_int8(&p, w->counter);
 	if (db_exec(&s->db, "BEGIN", err) == 0 &&
-		with_id(s, QUERY_WORKER_HOLD, w->worker_id, NULL, err) == 0 &&
-		db_query(&s->db, QUERY_WORKER_VERDICT, &p, &res, err) == 0) {
+	        with_id(s, QUERY_WORKER_HOLD, w->worker_id, NULL, err) == 0 &&
+	        db_query(&s->db, QUERY_WORKER_VERDICT, &p, &res, err) == 0) {
 		*ret_dead = PQntuples(res) == 1;
 		rc = db_exec(&s->db, "COMMIT", err);
 	}
@@ -82,7 +83,8 @@ static int verdict(struct sweeper *s, const struct watched *w, bool *ret_dead, s
 struct sweep_rows {
 	int64_t tasks[SWEEP_ROWS], subtasks[SWEEP_ROWS], claims[SWEEP_ROWS];
 	int16_t rules[SWEEP_ROWS], states[SWEEP_ROWS];
-	int32_t delays[SWEEP_ROWS];
+	int32_t delays[SWEEP_ROWS], none[SWEEP_ROWS]; /* a slice 1:0 of downstreams is empty */
+	int32_t ones[SWEEP_ROWS];
 	size_t count;
 };
 
@@ -99,13 +101,14 @@ static void fill_rows(struct sweep_rows *rows, const PGresult *res)
 		rows->claims[n] = db_get_int8(res, row, 2);
 		rows->rules[n] = third ? RULE_THIRD_DEATH : RULE_WORKER_DIED;
 		rows->states[n] = third ? SUBTASK_FAILED : SUBTASK_READY;
-		rows->delays[n] = 0;
+		rows->delays[n] = rows->none[n] = 0;
+		rows->ones[n] = 1;
 		rows->count++;
 	}
 }
 
-static int move_rows(struct sweeper *s, const struct sweep_rows *rows, PGresult **res,
-	struct err *err)
+static int move_rows(
+        struct sweeper *s, const struct sweep_rows *rows, PGresult **res, struct err *err)
 {
 	struct db_params lock = DB_PARAMS_INIT, move = DB_PARAMS_INIT;
 	int rc = -1;
@@ -117,10 +120,13 @@ static int move_rows(struct sweeper *s, const struct sweep_rows *rows, PGresult 
 	db_add_int2_array(&move, rows->rules, rows->count);
 	db_add_int2_array(&move, rows->states, rows->count);
 	db_add_int4_array(&move, rows->delays, rows->count);
+	db_add_int4_array(&move, rows->ones, rows->count);
+	db_add_int4_array(&move, rows->none, rows->count);
+	db_add_int8_array(&move, NULL, 0);
 	db_add_text(&move, worker_who(s->worker, "sweeper"));
 	if (db_exec(&s->db, "BEGIN", err) == 0 &&
-		db_query(&s->db, QUERY_TASK_LOCK, &lock, NULL, err) == 0 &&
-		db_query(&s->db, QUERY_SUBTASK_COMPLETE, &move, res, err) == 0)
+	        db_query(&s->db, QUERY_TASK_LOCK, &lock, NULL, err) == 0 &&
+	        db_query(&s->db, QUERY_SUBTASK_COMPLETE, &move, res, err) == 0)
 		rc = db_exec(&s->db, "COMMIT", err);
 	db_params_release(&lock);
 	db_params_release(&move);
@@ -135,7 +141,7 @@ static void publish(struct sweeper *s, const PGresult *res)
 			continue;
 		}
 		hint_send(s->hints, db_get_int8(res, row, 1), db_get_int8(res, row, 2),
-			db_get_int2(res, row, 3), NULL);
+		        db_get_int2(res, row, 3), NULL);
 	}
 	hint_sender_poll(s->hints);
 }
@@ -173,7 +179,7 @@ static int sweep(struct sweeper *s, int64_t worker_id, struct err *err)
 		rc = with_id(s, QUERY_WORKER_SWEPT, worker_id, NULL, err);
 	if (rc == 0 && total)
 		log_notice("subtasks of a worker that is gone are READY again", "worker", "i",
-			worker_id, "subtasks", "i", total);
+		        worker_id, "subtasks", "i", total);
 	free(rows);
 	return rc;
 }
@@ -193,7 +199,7 @@ static int judge(struct sweeper *s, struct watched *w, struct err *err)
 		return 0;
 	}
 	log_warn("worker declared dead: its heartbeat stood still", "worker", "i", w->worker_id,
-		"counter", "i", w->counter);
+	        "counter", "i", w->counter);
 	metric_add(METRIC_TAKEOVERS, 1);
 	return sweep(s, w->worker_id, err);
 }
@@ -222,7 +228,7 @@ static int look(struct sweeper *s, struct err *err)
 		if (over && atomic_load(&s->worker->leader))
 			rc = sweep(s, w->worker_id, err);
 		else if (!over && now - w->since_ms >= verdict_ms &&
-			 w->worker_id != atomic_load(&s->worker->worker_id))
+		         w->worker_id != atomic_load(&s->worker->worker_id))
 			rc = judge(s, w, err);
 	}
 	PQclear(res);
@@ -253,7 +259,7 @@ static void report_oldest(struct sweeper *s)
 		catalog_each_type(s->worker->catalog, no_ready, NULL);
 		for (int row = 0; row < PQntuples(res); row++)
 			metric_set_label(METRIC_OLDEST_READY, db_get_text(res, row, 0),
-				db_get_int8(res, row, 1));
+			        db_get_int8(res, row, 1));
 		PQclear(res);
 	}
 	db_params_release(&p);

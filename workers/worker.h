@@ -21,11 +21,11 @@ struct worker {
 	int roles; /* enum worker_role */
 	struct catalog *catalog;
 	struct db_pool *pool;
-	_Atomic int64_t worker_id;     /* 0: not registered, or declared dead a moment ago */
-	_Atomic int64_t renewed_ms;    /* monotonic time of the last heartbeat that was taken */
-	_Atomic bool stopping;         /* SIGTERM came */
-	_Atomic bool pg_up, kafka_up;  /* for /readyz */
-	_Atomic bool too_new;          /* a message or template is newer than this program */
+	_Atomic int64_t worker_id;    /* 0: not registered, or declared dead a moment ago */
+	_Atomic int64_t renewed_ms;   /* monotonic time of the last heartbeat that was taken */
+	_Atomic bool stopping;        /* SIGTERM came */
+	_Atomic bool pg_up, kafka_up; /* for /readyz */
+	_Atomic bool too_new;         /* a message or template is newer than this program */
 	_Atomic bool leader;
 };
 

@@ -39,15 +39,15 @@ static unsigned int readyz(const struct worker *w, struct strbuf *body)
 	if (atomic_load(&w->stopping))
 		add_missing(&missing, "draining");
 	strbuf_addf(body, "{\"ready\": %s, \"missing\": [%s]}\n", missing.len ? "false" : "true",
-		missing.len ? missing.buf : "");
+	        missing.len ? missing.buf : "");
 	return missing.len ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
 }
 
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned int status,
-	const char *type, const struct strbuf *body)
+        const char *type, const struct strbuf *body)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer(
-		body->len, body->buf ? body->buf : (char *)"", MHD_RESPMEM_MUST_COPY);
+	        body->len, body->buf ? body->buf : (char *)"", MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result rc;
 
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
@@ -57,8 +57,8 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned int sta
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
-	const char *method, const char *version, const char *upload, size_t *upload_bytes,
-	void **state)
+        const char *method, const char *version, const char *upload, size_t *upload_bytes,
+        void **state)
 {
 	struct worker_http *http = arg;
 	_cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
@@ -88,8 +88,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 static int resolve(const char *listen, struct addrinfo **ret, struct err *err)
 {
-	const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-		.ai_socktype = SOCK_STREAM};
+	const struct addrinfo hints = {
+	        .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
 	_cleanup_free_ char *host = xstrdup(listen);
 	char *colon = strrchr(host, ':');
 	int rc;
@@ -98,7 +98,7 @@ static int resolve(const char *listen, struct addrinfo **ret, struct err *err)
 	rc = getaddrinfo(*host ? host : NULL, colon + 1, &hints, ret);
 	if (rc)
 		return err_set(err, ERR_FATAL, "", "OBPIPE_WORKER_HTTP_LISTEN=%s: %s", listen,
-			gai_strerror(rc));
+		        gai_strerror(rc));
 	return 0;
 }
 
@@ -116,16 +116,16 @@ int worker_http_start(struct worker *w, struct worker_http **ret, struct err *er
 	http = xcalloc(1, sizeof(*http));
 	http->worker = w;
 	http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, NULL,
-		NULL, on_request, http, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-		MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
-		MHD_OPTION_END);
+	        NULL, on_request, http, MHD_OPTION_SOCK_ADDR, address->ai_addr,
+	        MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
+	        MHD_OPTION_END);
 	freeaddrinfo(address);
 	if (!http->daemon) {
 		free(http);
 		return err_errno(err, ERR_FATAL, errno, "OBPIPE_WORKER_HTTP_LISTEN=%s", listen);
 	}
 	log_notice("listening", "port", "i",
-		(int64_t)MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+	        (int64_t)MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
 	*ret = http;
 	return 0;
 }

@@ -2,50 +2,52 @@
 -- subtasks (rules 10, 12), creation events (110 first). A task id that exists already fails the
 -- whole batch with 23505; the caller then finds the one request by halving.
 -- Messages: $1 partitions $2 offsets $3 request ids $4 outcomes (1 use it, 3 dead letter) $5 users
--- $6 clients $7 trace ids $8 traceparents $9 cluster ids $10 bodies $11 accepted at $12 executors
--- Tasks: $13 task ids $14 first subtask ids $15 request ids $16 template ids $17 host ids
--- $18 obproxy server ids $19 contexts.  $20 who  $21 generation of the topic
+-- $6 clients $7 trace ids $8 traceparents $9 cluster ids $10 bodies $11 accepted at
+-- Tasks: $12 task ids $13 first subtask ids $14 template ids $15 host ids $16 obproxy server ids
+-- $17 contexts $18 place of its message in the arrays above $19 executors (by message)
+-- $20 who  $21 generation of the topic
 -- Rows: kind 0 = subtask READY; kind 1 = task_id requests recorded, subtask_id tasks recorded.
-WITH msg AS (
-  SELECT * FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::smallint[], $5::text[],
-                       $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[],
-                       $11::bigint[], $12::text[])
-         AS m(partition, at_offset, request_id, outcome, user_name, client, trace_id, traceparent,
-              cluster_id, body, accepted_us, executor)
-), fresh AS (
+WITH fresh AS (
   INSERT INTO request (generation, partition, "offset", request_id, outcome, user_name, client,
                        trace_id, traceparent, cluster_id, body, accepted_at)
-  SELECT $21::integer, partition, at_offset, request_id, 1, user_name, client, trace_id, traceparent,
-         nullif(cluster_id, 0), body, to_timestamp(accepted_us / 1e6)
-    FROM msg WHERE outcome = 1
+  SELECT $21::integer, partition, at_offset, request_id, 1, user_name, client, trace_id,
+         traceparent, nullif(cluster_id, 0), body, to_timestamp(accepted_us / 1e6)
+    FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::smallint[], $5::text[], $6::text[],
+                $7::text[], $8::text[], $9::bigint[], $10::text[], $11::bigint[])
+         AS m(partition, at_offset, request_id, outcome, user_name, client, trace_id, traceparent,
+              cluster_id, body, accepted_us)
+   WHERE outcome = 1
   ON CONFLICT DO NOTHING
   RETURNING request_id
 ), rest AS (
   INSERT INTO request (generation, partition, "offset", outcome)
-  SELECT $21::integer, partition, at_offset, CASE WHEN outcome = 1 THEN 2 ELSE outcome END FROM msg
+  SELECT $21::integer, partition, at_offset, CASE WHEN outcome = 1 THEN 2 ELSE outcome END
+    FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::smallint[])
+         AS m(partition, at_offset, request_id, outcome)
    WHERE outcome <> 1 OR request_id NOT IN (SELECT request_id FROM fresh)
   ON CONFLICT DO NOTHING
 ), work AS (
-  SELECT w.*, p.node_count, p.roots, p.task_name, p.task_type
-    FROM unnest($13::bigint[], $14::bigint[], $15::text[], $16::integer[], $17::bigint[],
-                $18::bigint[], $19::text[])
-         AS w(task_id, first_subtask_id, request_id, template_id, host_id, obproxy_server_id,
-              context)
-    JOIN fresh USING (request_id) JOIN template p USING (template_id)
+  SELECT w.*, ($3::text[])[w.place] AS request_id
+    FROM unnest($12::bigint[], $13::bigint[], $14::integer[], $15::bigint[], $16::bigint[],
+                $17::text[], $18::integer[])
+         AS w(task_id, first_subtask_id, template_id, host_id, obproxy_server_id, context, place)
+   -- "IS TRUE" keeps it a hashed lookup instead of a join.
+   WHERE (($3::text[])[w.place] IN (SELECT request_id FROM fresh)) IS TRUE
 ), new_task AS (
   INSERT INTO task (task_id, first_subtask_id, sequence, template_id, active, ready, failed,
                     unfinished, state, operation)
-  SELECT task_id, first_subtask_id, node_count + 1, template_id, roots, roots, 0, node_count, 1, 1
-    FROM work
-  RETURNING task_id, first_subtask_id, template_id, sequence
+  SELECT w.task_id, w.first_subtask_id, p.node_count + 1, w.template_id, p.roots, p.roots, 0,
+         p.node_count, 1, 1
+    FROM work w JOIN template p USING (template_id)
+  RETURNING task_id, first_subtask_id, template_id
 ), info AS (
   INSERT INTO task_info (task_id, request_id, host_id, cluster_id, obproxy_server_id, name,
                          task_type, creator, executor, trace_id, traceparent, context, start_time)
-  SELECT w.task_id, w.request_id, nullif(w.host_id, 0), nullif(m.cluster_id, 0),
-         nullif(w.obproxy_server_id, 0), w.task_name, w.task_type, m.user_name, m.executor,
-         m.trace_id, m.traceparent, w.context, to_timestamp(m.accepted_us / 1e6)
-    FROM work w JOIN (SELECT DISTINCT ON (request_id) * FROM msg WHERE outcome = 1) m
-         USING (request_id)
+  SELECT w.task_id, w.request_id, nullif(w.host_id, 0), nullif(($9::bigint[])[w.place], 0),
+         nullif(w.obproxy_server_id, 0), p.task_name, p.task_type, ($5::text[])[w.place],
+         ($19::text[])[w.place], ($7::text[])[w.place], ($8::text[])[w.place], w.context,
+         to_timestamp(($11::bigint[])[w.place] / 1e6)
+    FROM work w JOIN template p USING (template_id)
 ), made AS (
   INSERT INTO subtask (task_id, subtask_id, node, type_id, waiting, state, ready_at)
   SELECT t.task_id, t.first_subtask_id + n.node, n.node, n.type_id, n.waiting,
@@ -55,13 +57,10 @@ WITH msg AS (
   RETURNING task_id, subtask_id, type_id, state
 ), recorded AS (
   INSERT INTO event (task_id, first, sequence, at, who, moves)
-  SELECT t.task_id, 1, t.sequence, clock_timestamp(), $20::text, m.moves
-    FROM new_task t
-    JOIN (SELECT task_id,
-                 '110:0:0' || string_agg(
-                   CASE state WHEN 2 THEN ' 12:' ELSE ' 10:' END || subtask_id || ':0', ''
-                   ORDER BY subtask_id) AS moves
-            FROM made GROUP BY task_id) m USING (task_id)
+  SELECT task_id, 1, count(*) + 1, clock_timestamp(), $20::text,
+         '110:0:0' || string_agg(CASE state WHEN 2 THEN ' 12:' ELSE ' 10:' END || subtask_id || ':0',
+                                 '' ORDER BY subtask_id)
+    FROM made GROUP BY task_id
 )
 SELECT 0 AS kind, task_id, subtask_id, type_id FROM made WHERE state = 2
 UNION ALL

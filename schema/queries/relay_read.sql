@@ -5,12 +5,16 @@ SELECT 0::bigint AS task_id, 0::bigint AS first, 0::bigint AS sequence, clock_ti
        pg_current_snapshot()::text AS who, ''::text AS moves,
        NULL::text AS template, 0 AS version, NULL::text AS traceparent
 UNION ALL
-SELECT e.task_id, e.first, e.sequence, e.at, e.who, e.moves, p.name, coalesce(p.version, 0),
-       i.traceparent
+SELECT e.task_id, e.first, e.sequence, e.at, e.who, e.moves,
+       CASE WHEN e.first = 1 THEN
+         (SELECT p.name FROM task t JOIN template p USING (template_id)
+           WHERE t.task_id = e.task_id) END,
+       CASE WHEN e.first = 1 THEN
+         (SELECT p.version FROM task t JOIN template p USING (template_id)
+           WHERE t.task_id = e.task_id) ELSE 0 END,
+       CASE WHEN e.first = 1 THEN
+         (SELECT i.traceparent FROM task_info i WHERE i.task_id = e.task_id) END
   FROM (SELECT * FROM event WHERE xid >= $1::text::xid8
         UNION ALL
         SELECT * FROM event WHERE xid = ANY($2::text[]::xid8[])) e
-  LEFT JOIN task t ON e.first = 1 AND t.task_id = e.task_id
-  LEFT JOIN template p ON p.template_id = t.template_id
-  LEFT JOIN task_info i ON e.first = 1 AND i.task_id = e.task_id
  ORDER BY task_id, sequence;

@@ -1,4 +1,5 @@
--- READY -> RUNNING for a batch (rule 30), with everything the runs need.
+-- READY -> RUNNING for a batch (rule 30), with everything the runs need. No join of two CTEs: see
+-- subtask_complete.
 -- $1 task ids  $2 subtask ids (same length)  $3 worker id  $4 who
 WITH moved AS (
   UPDATE subtask s
@@ -18,13 +19,13 @@ WITH moved AS (
 ), bumped AS (
   UPDATE task t SET sequence = t.sequence + p.n, ready = t.ready - p.n
     FROM per_task p WHERE t.task_id = p.task_id
-  RETURNING t.task_id, t.template_id, t.first_subtask_id, t.sequence, p.n, p.moves
+  RETURNING t.task_id, t.sequence, p.n, p.moves
 ), recorded AS (
   INSERT INTO event (task_id, first, sequence, at, who, moves)
   SELECT task_id, sequence - n + 1, sequence, clock_timestamp(), $4::text, moves FROM bumped
 )
 SELECT m.task_id, m.subtask_id, m.claim, m.attempt, m.run_time, m.tries, m.node, m.type_id,
-       m.operation, b.template_id, b.first_subtask_id, i.context,
+       m.operation, t.template_id, t.first_subtask_id, i.context,
        coalesce(i.host_id, 0) AS host_id, coalesce(i.cluster_id, 0) AS cluster_id,
        coalesce(i.obproxy_server_id, 0) AS obproxy_server_id, i.trace_id, i.traceparent
-  FROM moved m JOIN bumped b USING (task_id) JOIN task_info i USING (task_id);
+  FROM moved m JOIN task t USING (task_id) JOIN task_info i USING (task_id);

@@ -37,7 +37,7 @@ static bool names_me(const struct subtask_ctx *ctx, const char *name)
 		size_t len = strcspn(list, ",");
 
 		if ((len == 1 && *list == '*') ||
-			(len == key_len && !strncmp(list, ctx->node_key, len)))
+		        (len == key_len && !strncmp(list, ctx->node_key, len)))
 			return true;
 		list += len + (list[len] == ',');
 	}
@@ -55,8 +55,8 @@ static enum subtask_outcome run(struct subtask_ctx *ctx, struct err *err)
 		raise(SIGKILL);
 	if (names_me(ctx, "fail") && ctx->run_time <= own_number(ctx, "fail_runs", 1)) {
 		err_set(err, ERR_PERMANENT, "",
-			"node %s was told to fail (context value \"fail\") in run %d", ctx->node_key,
-			ctx->run_time);
+		        "node %s was told to fail (context value \"fail\") in run %d",
+		        ctx->node_key, ctx->run_time);
 		return SUBTASK_FAIL;
 	}
 	if (sleep_ms <= 0)
@@ -67,7 +67,7 @@ static enum subtask_outcome run(struct subtask_ctx *ctx, struct err *err)
 }
 
 const struct subtask_type subtask_noop = {
-	.name = "noop",
-	.never_blocks = true,
-	.run = run,
+        .name = "noop",
+        .never_blocks = true,
+        .run = run,
 };

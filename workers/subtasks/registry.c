@@ -4,7 +4,8 @@
 #include "common/mem.h"
 #include "workers/subtask_type.h"
 
-#define SUBTASK_TYPE(symbol, name) extern const struct subtask_type subtask_##symbol __attribute__((weak));
+#define SUBTASK_TYPE(symbol, name)                                                                 \
+	extern const struct subtask_type subtask_##symbol __attribute__((weak));
 #include "workers/subtasks/registry.def"
 #undef SUBTASK_TYPE
 
@@ -18,7 +19,7 @@ static const char *const names[] = {
 #define SUBTASK_TYPE(symbol, name) name,
 #include "workers/subtasks/registry.def"
 #undef SUBTASK_TYPE
-	NULL,
+        NULL,
 };
 
 const struct subtask_type *subtask_type_find(const char *name)
