@@ -1,0 +1,3 @@
+-- $1 name  $2 crypt(5) hash
+INSERT INTO app_user (name, hash) VALUES ($1::text, $2::text)
+ON CONFLICT (name) DO UPDATE SET hash = excluded.hash;

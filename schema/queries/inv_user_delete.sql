@@ -1,0 +1,2 @@
+-- $1 name
+DELETE FROM app_user WHERE name = $1::text RETURNING name;

@@ -1,0 +1,1 @@
+SELECT name, hash, created_at FROM app_user ORDER BY name;
