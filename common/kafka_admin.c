@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/kafka_internal.h"
 #include "common/mem.h"
 
@@ -164,13 +165,18 @@ static int described(rd_kafka_event_t *event, const struct kafka_topic_spec *spe
 		return kafka_err(err, rd_kafka_event_error(event), "reading topic settings");
 	resources = rd_kafka_DescribeConfigs_result_resources(
 	        rd_kafka_event_DescribeConfigs_result(event), &n);
-	for (size_t i = 0; i < n && i < count; i++)
+	for (size_t i = 0; i < n && i < count; i++) {
+		/* A topic made a moment ago may not be known everywhere yet. */
+		if (rd_kafka_ConfigResource_error(resources[i]))
+			return kafka_err(
+				err, rd_kafka_ConfigResource_error(resources[i]), specs[i].name);
 		if (compare_config(&specs[i], resources[i], err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
-static int verify_config(rd_kafka_t *rk, const struct kafka_topic_spec *specs, size_t count,
+static int describe(rd_kafka_t *rk, const struct kafka_topic_spec *specs, size_t count,
         int timeout_ms, struct err *err)
 {
 	rd_kafka_ConfigResource_t **resources = xcalloc(count, sizeof(*resources));
@@ -190,6 +196,19 @@ static int verify_config(rd_kafka_t *rk, const struct kafka_topic_spec *specs, s
 	rd_kafka_ConfigResource_destroy_array(resources, count);
 	free(resources);
 	rd_kafka_queue_destroy(queue);
+	return rc;
+}
+
+static int verify_config(rd_kafka_t *rk, const struct kafka_topic_spec *specs, size_t count,
+	int timeout_ms, struct err *err)
+{
+	int64_t until = clock_mono_ms() + timeout_ms;
+	int rc = describe(rk, specs, count, timeout_ms, err);
+
+	while (rc < 0 && strstr(err->text, "Unknown topic") && clock_mono_ms() < until) {
+		clock_sleep_ms(50);
+		rc = describe(rk, specs, count, timeout_ms, err);
+	}
 	return rc;
 }
 
