@@ -20,7 +20,7 @@ struct cli {
 struct command {
 	const char *name;
 	int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the command */
-	const char *arguments; /* shown behind the name */
+	const char *arguments;                              /* shown behind the name */
 	const char *help;
 	const char *examples;
 	bool needs_services; /* PostgreSQL and Kafka settings are required */

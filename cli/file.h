@@ -12,6 +12,6 @@
 /* Reads a file ("-": stdin) of at most FILE_BYTES_MAX; *ret_text is NUL-terminated and the
  * caller's. ret_bytes may be NULL. */
 int file_read(const char *path, char **ret_text, size_t *ret_bytes, struct err *err)
-	__attribute__((warn_unused_result));
+        __attribute__((warn_unused_result));
 
 #endif

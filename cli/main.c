@@ -9,8 +9,8 @@
 
 int cli_fail(const struct cli *cli, const struct err *err)
 {
-	fprintf(stderr, "obpipe %s: %s%s%s%s\n", cli->command, err->text,
-		err->code[0] ? " (" : "", err->code, err->code[0] ? ")" : "");
+	fprintf(stderr, "obpipe %s: %s%s%s%s\n", cli->command, err->text, err->code[0] ? " (" : "",
+	        err->code, err->code[0] ? ")" : "");
 	return err_is_retryable(err) ? EXIT_UNAVAILABLE : EXIT_FAILED;
 }
 
@@ -38,7 +38,7 @@ static void print_help(void)
 static void print_command(const struct command *c)
 {
 	printf("Usage: obpipe %s %s\n\n%s\n\nExamples:\n%s", c->name, c->arguments, c->help,
-		c->examples);
+	        c->examples);
 }
 
 /* Edit distance, for "did you mean". Names are short. */
@@ -75,8 +75,10 @@ static int unknown(const char *name)
 	for (const struct command *c = commands; c->name; c++)
 		if (distance(name, c->name) < distance(name, nearest->name))
 			nearest = c;
-	fprintf(stderr, "obpipe: there is no command \"%s\"; did you mean \"%s\"? "
-			"`obpipe help` lists them.\n", name, nearest->name);
+	fprintf(stderr,
+	        "obpipe: there is no command \"%s\"; did you mean \"%s\"? "
+	        "`obpipe help` lists them.\n",
+	        name, nearest->name);
 	return EXIT_USAGE;
 }
 
@@ -85,8 +87,8 @@ static const char *lookup_http_only(void *arg, const char *env_name)
 {
 	const char *value = getenv(env_name);
 
-	if (!value && (!strcmp(env_name, "OBPIPE_PG_DSN") ||
-			      !strcmp(env_name, "OBPIPE_KAFKA_BROKERS")))
+	if (!value &&
+	        (!strcmp(env_name, "OBPIPE_PG_DSN") || !strcmp(env_name, "OBPIPE_KAFKA_BROKERS")))
 		return "unused";
 	return value;
 }
@@ -110,7 +112,7 @@ static int run(const struct command *c, int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (settings_load(&cli.settings, SETTING_CLI, c->needs_services ? NULL : lookup_http_only,
-		    NULL, &errors) < 0) {
+	            NULL, &errors) < 0) {
 		fputs(errors.buf, stderr);
 		fputs("`. .run/env` sets them for the stack of `make up`.\n", stderr);
 		settings_release(&cli.settings);
@@ -125,7 +127,7 @@ static int run(const struct command *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	if (argc < 2 || !strcmp(argv[1], "help") || !strcmp(argv[1], "--help") ||
-		!strcmp(argv[1], "-h")) {
+	        !strcmp(argv[1], "-h")) {
 		print_help();
 		return argc < 2 ? EXIT_USAGE : EXIT_OK;
 	}

@@ -16,7 +16,7 @@
 #define SUBTASK_TYPE(symbol, name) name,
 static const char *const type_names[] = {
 #include "workers/subtasks/registry.def"
-	NULL,
+        NULL,
 };
 #undef SUBTASK_TYPE
 
@@ -33,7 +33,7 @@ static void sha256_text(const char *text, char *hex)
 
 /* Runs `fn` in a transaction; rolls back when it fails. */
 static int in_transaction(struct db *db, int (*fn)(struct db *db, void *arg, struct err *err),
-	void *arg, struct err *err)
+        void *arg, struct err *err)
 {
 	struct err ignored;
 
@@ -78,8 +78,9 @@ static int was_applied(const PGresult *applied, const struct embedded_file *file
 		if (!strcmp(db_get_text(applied, row, 2), sha))
 			return 1;
 		return err_set(err, ERR_PERMANENT, "",
-			"migration %s was applied with another text; migrations never change: "
-			"put the change into a new one", file->name);
+		        "migration %s was applied with another text; migrations never change: "
+		        "put the change into a new one",
+		        file->name);
 	}
 	return 0;
 }
@@ -90,8 +91,8 @@ static int migrate_schema(struct db *db, struct err *err)
 	int rc = 0;
 
 	if (db_query(db, QUERY_MIG_LOCK, NULL, NULL, err) < 0 ||
-		db_query(db, QUERY_MIG_TABLE, NULL, NULL, err) < 0 ||
-		db_query(db, QUERY_MIG_APPLIED, NULL, &applied, err) < 0)
+	        db_query(db, QUERY_MIG_TABLE, NULL, NULL, err) < 0 ||
+	        db_query(db, QUERY_MIG_APPLIED, NULL, &applied, err) < 0)
 		return -1;
 	for (const struct embedded_file *f = embedded_migrations; f->name && rc >= 0; f++) {
 		rc = was_applied(applied, f, err);
@@ -107,8 +108,8 @@ static int migrate_schema(struct db *db, struct err *err)
 
 /* ---- the tables that come from C ---- */
 
-static int fill_names(struct db *db, enum query query, const char *(*name)(int), int max,
-	struct err *err)
+static int fill_names(
+        struct db *db, enum query query, const char *(*name)(int), int max, struct err *err)
 {
 	struct db_params p = DB_PARAMS_INIT;
 	int16_t ids[16];
@@ -178,9 +179,10 @@ static int fill_types(struct db *db, struct err *err)
 
 static int fill_tables(struct db *db, struct err *err)
 {
-	if (fill_names(db, QUERY_MIG_SUBTASK_STATE, subtask_state_name, SUBTASK_STATE_MAX, err) < 0 ||
-		fill_names(db, QUERY_MIG_TASK_STATE, task_state_name, TASK_STATE_MAX, err) < 0 ||
-		fill_names(db, QUERY_MIG_OPERATION, operation_name, OPERATION_MAX, err) < 0)
+	if (fill_names(db, QUERY_MIG_SUBTASK_STATE, subtask_state_name, SUBTASK_STATE_MAX, err) <
+	                0 ||
+	        fill_names(db, QUERY_MIG_TASK_STATE, task_state_name, TASK_STATE_MAX, err) < 0 ||
+	        fill_names(db, QUERY_MIG_OPERATION, operation_name, OPERATION_MAX, err) < 0)
 		return -1;
 	return fill_rules(db, err) < 0 ? -1 : fill_types(db, err);
 }
@@ -286,8 +288,9 @@ static int load_template(struct db *db, struct template_file *file, struct err *
 		rc = in_transaction(db, add_template, file, err);
 	else if (strcmp(db_get_text(res, 0, 0), t->sha256) != 0)
 		rc = err_set(err, ERR_PERMANENT, "",
-			"template %s version %d is in the database with another text; templates "
-			"never change: raise \"version\" in %s", t->name, t->version, file->name);
+		        "template %s version %d is in the database with another text; templates "
+		        "never change: raise \"version\" in %s",
+		        t->name, t->version, file->name);
 	else
 		rc = 1;
 	PQclear(res);
@@ -297,14 +300,13 @@ static int load_template(struct db *db, struct template_file *file, struct err *
 }
 
 /* All are read before any is stored: a bad file loads nothing. */
-static int load_templates(struct db *db, struct template_file *files, size_t count,
-	struct err *err)
+static int load_templates(struct db *db, struct template_file *files, size_t count, struct err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		rc = template_parse(files[i].text, strlen(files[i].text), type_names,
-			&files[i].template, err);
+		rc = template_parse(
+		        files[i].text, strlen(files[i].text), type_names, &files[i].template, err);
 		if (rc < 0)
 			err_prefix(err, "%s", files[i].name);
 	}

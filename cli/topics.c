@@ -17,7 +17,7 @@
 #define SUBTASK_TYPE(symbol, name) name,
 static const char *const type_names[] = {
 #include "workers/subtasks/registry.def"
-	NULL,
+        NULL,
 };
 #undef SUBTASK_TYPE
 
@@ -69,7 +69,7 @@ static void add(struct specs *s, const json_t *topic, const char *name)
 	spec->partitions = atoi(partitions);
 	spec->replicas = s->brokers >= 3 ? 3 : 1;
 	free(partitions);
-	json_object_foreach(json_object_get(topic, "config"), key, value) {
+	json_object_foreach (json_object_get(topic, "config"), key, value) {
 		spec->config[n++] = key;
 		spec->config[n++] = value_of(s->settings, value);
 	}
@@ -85,7 +85,7 @@ static void build(struct specs *s, const json_t *topics)
 	size_t i;
 	json_t *topic;
 
-	json_array_foreach(topics, i, topic) {
+	json_array_foreach (topics, i, topic) {
 		const char *name = json_text(topic, "name");
 
 		if (strcmp(name, "subtasks.*") != 0) {
@@ -124,7 +124,7 @@ static int record(const struct specs *s, struct db *db, struct err *err)
 		if (rc < 0)
 			return -1;
 		printf("topic %-45s %d partition%s\n", s->list[i].name, s->list[i].partitions,
-			s->list[i].partitions == 1 ? "" : "s");
+		        s->list[i].partitions == 1 ? "" : "s");
 	}
 	return 0;
 }

@@ -50,7 +50,7 @@ static char *read_password(void)
 }
 
 static int change(struct cli *cli, enum query query, const struct db_params *p, int *ret_rows,
-	struct err *err)
+        struct err *err)
 {
 	PGresult *res = NULL;
 	struct db db;
@@ -58,8 +58,8 @@ static int change(struct cli *cli, enum query query, const struct db_params *p, 
 
 	db_init(&db, &cli->settings, "obpipe-user");
 	if (db_exec(&db, "BEGIN", err) == 0 &&
-		db_query(&db, QUERY_INV_BUMP, NULL, NULL, err) == 0 &&
-		db_query(&db, query, p, &res, err) == 0) {
+	        db_query(&db, QUERY_INV_BUMP, NULL, NULL, err) == 0 &&
+	        db_query(&db, query, p, &res, err) == 0) {
 		*ret_rows = PQntuples(res);
 		rc = db_exec(&db, "COMMIT", err);
 	}
@@ -79,15 +79,17 @@ static int add(struct cli *cli, const char *name)
 	int rows, rc;
 
 	if (!name_ok(name))
-		return cli_usage(cli, "\"%s\" is no user name: a letter, then letters, digits, _ . "
-				      "or -, at most %d", name, NAME_BYTES_MAX);
+		return cli_usage(cli,
+		        "\"%s\" is no user name: a letter, then letters, digits, _ . "
+		        "or -, at most %d",
+		        name, NAME_BYTES_MAX);
 	password = read_password();
 	if (strlen(password) < PASSWORD_BYTES_MIN || strlen(password) > PASSWORD_BYTES_MAX)
 		return cli_usage(cli, "the password on stdin must have %d to %d bytes",
-			PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX);
+		        PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX);
 	data = xcalloc(1, sizeof(*data));
 	if (!crypt_gensalt_rn("$y$", 0, NULL, 0, salt, sizeof(salt)) ||
-		!(hash = crypt_r(password, salt, data)) || *hash == '*')
+	        !(hash = crypt_r(password, salt, data)) || *hash == '*')
 		BUG("yescrypt is not available");
 	db_add_text(&p, name);
 	db_add_text(&p, hash);
@@ -101,7 +103,7 @@ static int add(struct cli *cli, const char *name)
 	return EXIT_OK;
 }
 
-static int delete(struct cli *cli, const char *name)
+static int delete (struct cli *cli, const char *name)
 {
 	struct db_params p = DB_PARAMS_INIT;
 	struct err err = {0};
@@ -135,7 +137,7 @@ static int list(struct cli *cli)
 		clock_add_iso(&line, db_get_time(res, row, 2));
 		if (cli->json)
 			printf("{\"name\":\"%s\",\"createTime\":\"%s\"}\n",
-				db_get_text(res, row, 0), line.buf);
+			        db_get_text(res, row, 0), line.buf);
 		else
 			printf("%-32s since %s\n", db_get_text(res, row, 0), line.buf);
 	}
@@ -151,7 +153,7 @@ int cmd_user(struct cli *cli, int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "add"))
 		return add(cli, argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "delete"))
-		return delete(cli, argv[2]);
+		return delete (cli, argv[2]);
 	if ((argc == 2 || cli->json) && !strcmp(argv[1], "list"))
 		return list(cli);
 	return cli_usage(cli, "say add NAME, delete NAME or list");

@@ -1,0 +1,223 @@
+/* api_inventory: clusters, hosts and packages, from memory. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "producer/inventory.h"
+#include "producer/routes.h"
+
+#define SIZE_DEFAULT 10
+#define SIZE_MOST 2000
+
+static void add_text(struct strbuf *sb, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	strbuf_addf(sb, "\"%s\":", name);
+	strbuf_add_json(sb, value, strlen(value));
+	strbuf_addc(sb, ',');
+}
+
+static void add_time(struct strbuf *sb, const char *name, int64_t us)
+{
+	if (!us)
+		return;
+	strbuf_addf(sb, "\"%s\":\"", name);
+	clock_add_iso(sb, us);
+	strbuf_adds(sb, "\",");
+}
+
+static void add_number(struct strbuf *sb, const char *name, int64_t value)
+{
+	strbuf_addf(sb, "\"%s\":%" PRId64 ",", name, value);
+}
+
+/* Members end in a comma; the last one's is taken back. */
+static void end_object(struct strbuf *sb)
+{
+	if (sb->buf[sb->len - 1] == ',')
+		sb->buf[--sb->len] = '\0';
+	strbuf_addc(sb, '}');
+}
+
+static void render_obproxy(
+        struct strbuf *sb, const struct inventory_keeper *k, const struct inv_obproxy *o)
+{
+	const struct inv_host *h = inventory_host(k, o->host_id);
+
+	strbuf_addc(sb, '{');
+	add_text(sb, "architecture", o->architecture);
+	add_number(sb, "clusterId", o->cluster_id);
+	add_number(sb, "exporterPort", o->exporter_port);
+	add_number(sb, "hostId", o->host_id);
+	add_number(sb, "id", o->id);
+	add_text(sb, "idcName", h ? h->idc : NULL);
+	add_text(sb, "ip", h ? h->address : NULL);
+	add_time(sb, "lastActiveTime", o->last_active_us);
+	add_text(sb, "operateStatus", o->operate_status);
+	add_number(sb, "parameterVersion", o->parameter_version);
+	add_number(sb, "sqlPort", o->sql_port);
+	add_text(sb, "status", o->status);
+	add_text(sb, "version", o->version);
+	end_object(sb);
+}
+
+static void render_cluster(struct strbuf *sb, const struct inventory_keeper *k, size_t i)
+{
+	const struct inventory *inv = inventory_now(k);
+	const struct inv_cluster *c = &inv->clusters[i];
+	bool first = true;
+
+	strbuf_addc(sb, '{');
+	add_text(sb, "address", c->address);
+	add_text(sb, "configUrl", c->config_url);
+	add_time(sb, "createTime", c->create_time_us);
+	add_number(sb, "id", c->id);
+	add_text(sb, "name", c->name);
+	strbuf_adds(sb, "\"obproxies\":[");
+	for (size_t n = 0; n < inv->obproxy_count; n++) {
+		if (inv->obproxies[n].cluster_id != c->id)
+			continue;
+		if (!first)
+			strbuf_addc(sb, ',');
+		first = false;
+		render_obproxy(sb, k, &inv->obproxies[n]);
+	}
+	strbuf_adds(sb, "],");
+	add_number(sb, "parameterVersion", c->parameter_version);
+	if (c->port)
+		add_number(sb, "port", c->port);
+	add_text(sb, "workMode", c->work_mode);
+	end_object(sb);
+}
+
+static void render_host(struct strbuf *sb, const struct inventory_keeper *k, size_t i)
+{
+	const struct inv_host *h = &inventory_now(k)->hosts[i];
+	const struct inv_cluster *c = h->obproxy ? inventory_cluster(k, h->obproxy->cluster_id)
+	                                         : NULL;
+
+	strbuf_addc(sb, '{');
+	add_text(sb, "architecture", h->architecture);
+	add_time(sb, "createTime", h->create_time_us);
+	add_number(sb, "id", h->id);
+	add_text(sb, "idcName", h->idc);
+	add_text(sb, "innerIpAddress", h->address);
+	add_text(sb, "kind", h->kind);
+	add_text(sb, "name", h->name);
+	add_text(sb, "operatingSystem", h->os);
+	add_text(sb, "operatingSystemRelease", h->os_release);
+	add_text(sb, "regionName", h->region);
+	strbuf_adds(sb, "\"services\":[");
+	if (h->obproxy) {
+		strbuf_addc(sb, '{');
+		add_text(sb, "name", c ? c->name : NULL);
+		add_text(sb, "type", "OB_PROXY");
+		add_text(sb, "version", h->obproxy->version);
+		end_object(sb);
+	}
+	strbuf_adds(sb, "],");
+	add_number(sb, "sshPort", h->ssh_port);
+	add_text(sb, "status", h->status);
+	add_text(sb, "typeName", h->type);
+	end_object(sb);
+}
+
+static void render_package(struct strbuf *sb, const struct inventory_keeper *k, size_t i)
+{
+	const struct inv_package *p = &inventory_now(k)->packages[i];
+
+	strbuf_addc(sb, '{');
+	add_text(sb, "architecture", p->architecture);
+	add_text(sb, "buildNumber", p->build);
+	add_time(sb, "createTime", p->create_time_us);
+	strbuf_adds(sb, "\"extension\":\"rpm\",");
+	add_text(sb, "fileName", p->file_name);
+	add_number(sb, "id", p->id);
+	add_text(sb, "name", p->name);
+	add_text(sb, "operatingSystem", p->os);
+	add_text(sb, "sha256", p->sha256);
+	add_number(sb, "size", p->size);
+	add_text(sb, "type", p->type);
+	add_text(sb, "version", p->version);
+	end_object(sb);
+}
+
+static int64_t number(
+        struct call *c, const char *name, int64_t fallback, int64_t max, struct faults *faults)
+{
+	const char *text = call_query(c, name);
+	char *end;
+	int64_t value;
+
+	if (!text || !*text)
+		return fallback;
+	value = strtoll(text, &end, 10);
+	if (!*end && value >= 1 && value <= max)
+		return value;
+	json_t *rejected = json_string(text);
+
+	fault_add(faults, "COM10001", name, rejected, "%s must be an integer from 1 to %" PRId64,
+	        name, max);
+	json_decref(rejected);
+	return fallback;
+}
+
+/* One page of `count` rows. */
+static void answer_page(struct call *c, size_t count,
+        void (*render)(struct strbuf *sb, const struct inventory_keeper *k, size_t i))
+{
+	struct faults faults = FAULTS_INIT;
+	int64_t page = number(c, "page", 1, 10000000, &faults);
+	int64_t size = number(c, "size", SIZE_DEFAULT, SIZE_MOST, &faults);
+	int64_t total = (int64_t)count, from = (page - 1) * size;
+
+	if (faults.count) {
+		reply_faults(c, MHD_HTTP_BAD_REQUEST, &faults);
+		faults_release(&faults);
+		return;
+	}
+	reply_begin(c);
+	strbuf_adds(&c->reply, "{\"contents\":[");
+	for (int64_t i = from; i < total && i < from + size; i++) {
+		if (i > from)
+			strbuf_addc(&c->reply, ',');
+		render(&c->reply, c->in->inventory, (size_t)i);
+	}
+	strbuf_addf(&c->reply,
+	        "],\"page\":{\"number\":%" PRId64 ",\"size\":%" PRId64 ",\"totalElements\":%" PRId64
+	        ",\"totalPages\":%" PRId64 "}}",
+	        page, size, total, (total + size - 1) / size);
+	reply_end(c, MHD_HTTP_OK);
+}
+
+void cluster_list(struct call *c)
+{
+	answer_page(c, inventory_now(c->in->inventory)->cluster_count, render_cluster);
+}
+
+void host_list(struct call *c)
+{
+	answer_page(c, inventory_now(c->in->inventory)->host_count, render_host);
+}
+
+void package_list(struct call *c)
+{
+	answer_page(c, inventory_now(c->in->inventory)->package_count, render_package);
+}
+
+void cluster_get(struct call *c)
+{
+	const struct inventory *inv = inventory_now(c->in->inventory);
+	const struct inv_cluster *found = inventory_cluster(c->in->inventory, c->params[0]);
+
+	if (!found) {
+		reply_error(c, MHD_HTTP_NOT_FOUND, "ODP21001",
+		        "there is no OBProxy cluster %" PRId64, c->params[0]);
+		return;
+	}
+	reply_begin(c);
+	render_cluster(&c->reply, c->in->inventory, (size_t)(found - inv->clusters));
+	reply_end(c, MHD_HTTP_OK);
+}

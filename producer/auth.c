@@ -1,0 +1,278 @@
+#include "producer/auth.h"
+
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "producer/inventory.h"
+
+#define KEY_BYTES 32
+#define GOOD_MS (10 * 60 * 1000)
+#define BAD_MS (30 * 1000)
+#define REMEMBERED_MAX 10000
+/* yescrypt of a random password nobody has: what an unknown user is compared with. */
+#define NOBODY "$y$j9T$8dVEK1FnHhKCq2Qe0uVn6.$wXj1vVJwU0CIdz6Nnv5kZ1mWqZQ2oQ0p1xO4pJq5cC4"
+
+struct verdict {
+	unsigned char key[KEY_BYTES];
+	bool good;
+	int64_t until_ms;
+	UT_hash_handle hh;
+};
+
+struct question {
+	struct question *next;
+	struct call *call;
+	call_fn then;
+	char *user, *password, *hash;
+	unsigned char key[KEY_BYTES];
+	bool good;
+};
+
+struct auth {
+	struct ingress *in;
+	unsigned char secret[KEY_BYTES];
+	struct verdict *remembered;
+	/* the helper thread */
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct question *asked, *asked_tail, *answered;
+	int waiting;
+	bool stop;
+	int event_fd;
+};
+
+static void refuse(struct call *c)
+{
+	reply_error(c, MHD_HTTP_UNAUTHORIZED, "IAM10000",
+	        "log on with HTTP Basic: a user that `obpipe user add` made, and its password");
+}
+
+/* The user's hash is part of it: a changed password is a new question. */
+static void make_key(struct auth *a, const struct question *q, unsigned char *key)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	unsigned int len = KEY_BYTES;
+
+	strbuf_add(&text, q->user, strlen(q->user) + 1);
+	strbuf_add(&text, q->password, strlen(q->password) + 1);
+	strbuf_adds(&text, q->hash);
+	HMAC(EVP_sha256(), a->secret, KEY_BYTES, (unsigned char *)text.buf, text.len, key, &len);
+	explicit_bzero(text.buf, text.len);
+}
+
+static void question_free(struct question *q)
+{
+	if (q->password)
+		explicit_bzero(q->password, strlen(q->password));
+	free(q->user);
+	free(q->password);
+	free(q->hash);
+	free(q);
+}
+
+static void remember(struct auth *a, const struct question *q)
+{
+	struct verdict *v;
+
+	HASH_FIND(hh, a->remembered, q->key, KEY_BYTES, v);
+	if (!v) {
+		if (HASH_COUNT(a->remembered) >= REMEMBERED_MAX) {
+			v = a->remembered; /* the oldest: uthash keeps the order of adding */
+			HASH_DEL(a->remembered, v);
+		} else {
+			v = xcalloc(1, sizeof(*v));
+		}
+		memcpy(v->key, q->key, KEY_BYTES);
+		HASH_ADD(hh, a->remembered, key, KEY_BYTES, v);
+	}
+	v->good = q->good;
+	v->until_ms = clock_mono_ms() + (q->good ? GOOD_MS : BAD_MS);
+}
+
+static void decide(struct question *q)
+{
+	struct call *c = q->call;
+
+	if (q->good) {
+		c->user = xstrdup(q->user);
+		q->then(c);
+	} else {
+		refuse(c);
+	}
+	question_free(q);
+}
+
+/* ---- the helper thread ---- */
+
+static bool verify(const struct question *q, struct crypt_data *data)
+{
+	const char *hash = crypt_r(q->password, q->hash, data);
+
+	return hash && *hash != '*' && strlen(hash) == strlen(q->hash) &&
+	       CRYPTO_memcmp(hash, q->hash, strlen(hash)) == 0;
+}
+
+static void *run(void *arg)
+{
+	struct auth *a = arg;
+	struct crypt_data *data = xcalloc(1, sizeof(*data));
+
+	pthread_mutex_lock(&a->lock);
+	while (!a->stop) {
+		struct question *q = a->asked;
+
+		if (!q) {
+			pthread_cond_wait(&a->work, &a->lock);
+			continue;
+		}
+		a->asked = q->next;
+		if (!a->asked)
+			a->asked_tail = NULL;
+		pthread_mutex_unlock(&a->lock);
+		q->good = verify(q, data);
+		pthread_mutex_lock(&a->lock);
+		q->next = a->answered;
+		a->answered = q;
+		(void)!eventfd_write(a->event_fd, 1);
+	}
+	pthread_mutex_unlock(&a->lock);
+	free(data);
+	return NULL;
+}
+
+static void on_answers(void *arg, uint32_t events)
+{
+	struct auth *a = arg;
+	struct question *q;
+	eventfd_t count;
+
+	(void)!eventfd_read(a->event_fd, &count);
+	pthread_mutex_lock(&a->lock);
+	q = a->answered;
+	a->answered = NULL;
+	pthread_mutex_unlock(&a->lock);
+	while (q) {
+		struct question *next = q->next;
+
+		a->waiting--;
+		remember(a, q);
+		decide(q);
+		q = next;
+	}
+	metric_set(METRIC_AUTH_QUEUE, a->waiting);
+}
+
+static void ask(struct auth *a, struct question *q)
+{
+	if (a->waiting >= a->in->settings.auth_queue) {
+		reply_unavailable(q->call, "too many passwords wait to be verified; try again");
+		question_free(q);
+		return;
+	}
+	a->waiting++;
+	metric_set(METRIC_AUTH_QUEUE, a->waiting);
+	pthread_mutex_lock(&a->lock);
+	if (a->asked_tail)
+		a->asked_tail->next = q;
+	else
+		a->asked = q;
+	a->asked_tail = q;
+	pthread_cond_signal(&a->work);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void auth_check(struct auth *a, struct call *c, call_fn then)
+{
+	struct question *q = xcalloc(1, sizeof(*q));
+	char *password = NULL,
+	     *user = MHD_basic_auth_get_username_password(c->connection, &password);
+	const char *hash = user ? inventory_user_hash(a->in->inventory, user) : NULL;
+	struct verdict *v;
+
+	q->call = c;
+	q->then = then;
+	q->user = user ? xstrdup(user) : NULL;
+	q->password = password ? xstrdup(password) : NULL;
+	q->hash = xstrdup(hash ? hash : NOBODY);
+	if (user)
+		MHD_free(user);
+	if (password) {
+		explicit_bzero(password, strlen(password));
+		MHD_free(password);
+	}
+	if (!q->user || !q->password) {
+		question_free(q);
+		refuse(c);
+		return;
+	}
+	if (!inventory_loaded(a->in->inventory)) {
+		question_free(q);
+		reply_unavailable(c, "the users are not read from PostgreSQL yet");
+		return;
+	}
+	make_key(a, q, q->key);
+	HASH_FIND(hh, a->remembered, q->key, KEY_BYTES, v);
+	if (v && v->until_ms > clock_mono_ms()) {
+		q->good = v->good;
+		decide(q);
+		return;
+	}
+	ask(a, q);
+}
+
+struct auth *auth_new(struct ingress *in)
+{
+	struct auth *a = xcalloc(1, sizeof(*a));
+
+	a->in = in;
+	if (getrandom(a->secret, KEY_BYTES, 0) != KEY_BYTES)
+		BUG("no random bytes");
+	pthread_mutex_init(&a->lock, NULL);
+	pthread_cond_init(&a->work, NULL);
+	a->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	loop_add(in->loop, a->event_fd, EPOLLIN, on_answers, a);
+	if (pthread_create(&a->thread, NULL, run, a) != 0)
+		BUG("cannot start the password thread");
+	return a;
+}
+
+void auth_free(struct auth *a)
+{
+	struct verdict *v, *tmp;
+
+	if (!a)
+		return;
+	pthread_mutex_lock(&a->lock);
+	a->stop = true;
+	pthread_cond_signal(&a->work);
+	pthread_mutex_unlock(&a->lock);
+	pthread_join(a->thread, NULL);
+	loop_del(a->in->loop, a->event_fd);
+	close(a->event_fd);
+	HASH_ITER(hh, a->remembered, v, tmp)
+	{
+		HASH_DEL(a->remembered, v);
+		free(v);
+	}
+	for (struct question *q = a->asked, *next; q; q = next) {
+		next = q->next;
+		question_free(q);
+	}
+	pthread_cond_destroy(&a->work);
+	pthread_mutex_destroy(&a->lock);
+	explicit_bzero(a->secret, KEY_BYTES);
+	free(a);
+}

@@ -1,0 +1,387 @@
+#include "producer/http_server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/metrics.h"
+#include "producer/auth.h"
+#include "producer/routes.h"
+#include "producer/trace.h"
+
+/* Request line and headers of one connection; more is answered with 431. */
+#define CONNECTION_BYTES (16 * 1024)
+#define SWEEP_MS 200
+#define BACKLOG 1024
+
+struct http_server {
+	struct ingress *in;
+	struct MHD_Daemon *daemon;
+	int epoll_fd;
+	int listen_fd;
+	struct loop_timer *timer; /* what MHD_get_timeout asks for */
+	struct loop_timer *sweep; /* body deadlines */
+	struct call *calls;
+	int call_count, waiting;
+	bool run_again; /* a connection was resumed */
+};
+
+static void run_daemon(struct http_server *s)
+{
+	MHD_UNSIGNED_LONG_LONG wait_ms;
+
+	s->run_again = false;
+	MHD_run(s->daemon);
+	if (s->run_again || MHD_get_timeout(s->daemon, &wait_ms) != MHD_YES)
+		return;
+	loop_timer_arm(s->timer, wait_ms > 1000 ? 1000 : (int64_t)wait_ms);
+}
+
+static void on_epoll(void *arg, uint32_t events)
+{
+	run_daemon(arg);
+}
+
+static void on_timer(void *arg)
+{
+	run_daemon(arg);
+}
+
+/* After each turn: connections resumed by delivery reports and query results are served now. */
+static void after_turn(void *arg)
+{
+	struct http_server *s = arg;
+
+	while (s->run_again)
+		run_daemon(s);
+}
+
+/* ---- calls ---- */
+
+static struct call *call_new(struct http_server *s, struct MHD_Connection *connection)
+{
+	struct call *c = xcalloc(1, sizeof(*c));
+
+	c->in = s->in;
+	c->connection = connection;
+	c->started_us = clock_mono_us();
+	c->receiving = true;
+	c->next = s->calls;
+	if (c->next)
+		c->next->prev = c;
+	s->calls = c;
+	s->call_count++;
+	return c;
+}
+
+static void call_free(struct http_server *s, struct call *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		s->calls = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	s->call_count--;
+	if (c->free_state)
+		c->free_state(c->state);
+	strbuf_release(&c->body);
+	strbuf_release(&c->reply);
+	free(c->user);
+	free(c);
+}
+
+void call_done(struct call *c)
+{
+	struct http_server *s = c->in->http;
+
+	if (c->answered)
+		BUG("call answered twice");
+	c->answered = true;
+	if (!c->suspended)
+		return;
+	c->suspended = false;
+	s->waiting--;
+	metric_set(METRIC_HTTP_IN_FLIGHT, s->waiting);
+	MHD_resume_connection(c->connection);
+	s->run_again = true;
+}
+
+const char *call_query(const struct call *c, const char *name)
+{
+	return MHD_lookup_connection_value(c->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static enum MHD_Result send_answer(struct call *c)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+	        c->reply.len, c->reply.buf ? c->reply.buf : (char *)"", MHD_RESPMEM_MUST_COPY);
+	char status[8], number[16];
+	enum MHD_Result rc;
+
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+	        c->plain ? "text/plain; charset=utf-8" : "application/json");
+	if (c->retry_after_s) {
+		snprintf(number, sizeof(number), "%d", c->retry_after_s);
+		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, number);
+	}
+	if (c->status == MHD_HTTP_METHOD_NOT_ALLOWED && c->allow)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, c->allow);
+	if (c->status == MHD_HTTP_UNAUTHORIZED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+		        "Basic realm=\"obpipe\", charset=\"UTF-8\"");
+	rc = MHD_queue_response(c->connection, c->status, response);
+	MHD_destroy_response(response);
+	snprintf(status, sizeof(status), "%u", c->status);
+	metric_add_label(METRIC_HTTP_REQUESTS, status, 1);
+	metric_observe_us(METRIC_HTTP_SECONDS, clock_mono_us() - c->started_us);
+	return rc;
+}
+
+static bool is_json(const struct call *c)
+{
+	const char *type = MHD_lookup_connection_value(
+	        c->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+
+	return type && !strncasecmp(type, "application/json", 16) &&
+	       (type[16] == '\0' || type[16] == ';' || type[16] == ' ');
+}
+
+static void refuse(struct call *c)
+{
+	switch (c->early_status) {
+	case MHD_HTTP_METHOD_NOT_ALLOWED:
+		reply_error(c, c->early_status, "COM10008", "this path takes %s only", c->allow);
+		break;
+	case MHD_HTTP_CONTENT_TOO_LARGE:
+		reply_error(c, c->early_status, "COM10003",
+		        "the body has more than %d bytes; send fewer hosts in one request",
+		        BODY_BYTES_MAX);
+		break;
+	case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
+		reply_error(c, c->early_status, "COM10003",
+		        "the body must be JSON: send it with Content-Type: application/json");
+		break;
+	default:
+		reply_error(c, c->early_status, "COM10002",
+		        "there is nothing at this path; the README lists the routes");
+	}
+}
+
+/* The body is whole: log on, then run the handler. */
+static void process(struct call *c)
+{
+	struct http_server *s = c->in->http;
+
+	c->receiving = false;
+	if (!c->early_status && c->too_large)
+		c->early_status = MHD_HTTP_CONTENT_TOO_LARGE;
+	if (!c->early_status && c->body.len && !is_json(c))
+		c->early_status = MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+	if (c->early_status) {
+		refuse(c);
+		return;
+	}
+	if (c->route->open) {
+		c->route->handler(c);
+		return;
+	}
+	if (s->waiting >= c->in->settings.http_in_flight) {
+		reply_unavailable(c, "too many requests wait already; try again in a moment");
+		return;
+	}
+	auth_check(c->in->auth, c, c->route->handler);
+}
+
+static int64_t content_length(struct MHD_Connection *connection)
+{
+	const char *text = MHD_lookup_connection_value(
+	        connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+        const char *method, const char *version, const char *upload, size_t *upload_bytes,
+        void **state)
+{
+	struct http_server *s = arg;
+	struct call *c = *state;
+
+	if (!c) {
+		*state = c = call_new(s, connection);
+		trace_from_headers(c);
+		route_find(c, method, url);
+		if (!c->early_status && content_length(connection) > BODY_BYTES_MAX)
+			c->early_status = MHD_HTTP_CONTENT_TOO_LARGE;
+		if (c->early_status == MHD_HTTP_CONTENT_TOO_LARGE) {
+			refuse(c); /* before the body: MHD closes the connection behind it */
+			return send_answer(c);
+		}
+		return MHD_YES;
+	}
+	if (*upload_bytes) {
+		if (c->body.len + *upload_bytes > BODY_BYTES_MAX)
+			c->too_large = true;
+		else
+			strbuf_add(&c->body, upload, *upload_bytes);
+		*upload_bytes = 0;
+		return MHD_YES;
+	}
+	if (!c->answered)
+		process(c);
+	if (c->answered)
+		return send_answer(c);
+	c->suspended = true;
+	s->waiting++;
+	metric_set(METRIC_HTTP_IN_FLIGHT, s->waiting);
+	MHD_suspend_connection(connection);
+	return MHD_YES;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+        enum MHD_RequestTerminationCode code)
+{
+	if (*state)
+		call_free(arg, *state);
+	*state = NULL;
+}
+
+/*
+ * A body that drips in resets MHD's idle timeout for ever, and MHD takes no answer in the middle of
+ * a body: the 408 is written past it and the connection shut down.
+ */
+static void on_sweep(void *arg)
+{
+	static const char answer[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+	                             "Content-Length: 0\r\n\r\n";
+	struct http_server *s = arg;
+	int64_t oldest = clock_mono_us() - s->in->settings.http_body_timeout_ms * 1000;
+
+	for (struct call *c = s->calls; c; c = c->next) {
+		const union MHD_ConnectionInfo *info;
+		ssize_t n;
+
+		if (!c->receiving || c->started_us > oldest)
+			continue;
+		info = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		n = send(info->connect_fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)n; /* a client that does not read gets the close */
+		shutdown(info->connect_fd, SHUT_RDWR);
+		c->receiving = false;
+		metric_add_label(METRIC_HTTP_REQUESTS, "408", 1);
+	}
+	metric_set(METRIC_HTTP_CONNECTIONS,
+	        MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+	                ->num_connections);
+	loop_timer_arm(s->sweep, SWEEP_MS);
+}
+
+/* ---- life ---- */
+
+static int listen_on(const char *listen_text, char **ret_address, struct err *err)
+{
+	const struct addrinfo hints = {
+	        .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+	_cleanup_free_ char *host = xstrdup(listen_text);
+	char *colon = strrchr(host, ':');
+	struct addrinfo *address;
+	struct sockaddr_storage bound;
+	socklen_t len = sizeof(bound);
+	char port[8];
+	int one = 1, fd, rc;
+
+	*colon = '\0'; /* its form was checked with the settings */
+	rc = getaddrinfo(*host ? host : NULL, colon + 1, &hints, &address);
+	if (rc)
+		return err_set(err, ERR_FATAL, "", "OBPIPE_HTTP_LISTEN=%s: %s", listen_text,
+		        gai_strerror(rc));
+	fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (fd < 0 || bind(fd, address->ai_addr, address->ai_addrlen) < 0 ||
+	        listen(fd, BACKLOG) < 0) {
+		err_errno(err, ERR_FATAL, errno, "OBPIPE_HTTP_LISTEN=%s", listen_text);
+		close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(address);
+	if (fd < 0)
+		return -1;
+	getsockname(fd, (struct sockaddr *)&bound, &len);
+	getnameinfo((struct sockaddr *)&bound, len, NULL, 0, port, sizeof(port), NI_NUMERICSERV);
+	*ret_address = xasprintf("%s:%s", *host ? host : "0.0.0.0", port);
+	return fd;
+}
+
+static void mhd_log(void *arg, const char *fmt, va_list ap)
+{
+	_cleanup_strbuf_ struct strbuf line = STRBUF_INIT;
+
+	strbuf_vaddf(&line, fmt, ap);
+	log_debug("http", "detail", "s", line.buf);
+}
+
+int http_server_start(struct ingress *in, char **ret_address, struct err *err)
+{
+	struct http_server *s = xcalloc(1, sizeof(*s));
+
+	s->in = in;
+	s->listen_fd = listen_on(in->settings.http_listen, ret_address, err);
+	if (s->listen_fd < 0) {
+		free(s);
+		return -1;
+	}
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+	        0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
+	        MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+	        s, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)in->settings.http_connections,
+	        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)in->settings.http_idle_timeout_s,
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
+	if (!s->daemon) {
+		close(s->listen_fd);
+		free(s);
+		return err_set(err, ERR_FATAL, "", "the HTTP server did not start");
+	}
+	in->http = s;
+	s->epoll_fd = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	s->timer = loop_timer_new(in->loop, on_timer, s);
+	s->sweep = loop_timer_new(in->loop, on_sweep, s);
+	loop_timer_arm(s->sweep, SWEEP_MS);
+	loop_add(in->loop, s->epoll_fd, EPOLLIN, on_epoll, s);
+	loop_set_after(in->loop, after_turn, s);
+	return 0;
+}
+
+void http_server_quiesce(struct http_server *s)
+{
+	MHD_socket fd = MHD_quiesce_daemon(s->daemon);
+
+	if (fd != MHD_INVALID_SOCKET)
+		close(fd);
+	s->listen_fd = -1;
+}
+
+int http_server_calls(const struct http_server *s)
+{
+	return s->call_count;
+}
+
+void http_server_free(struct http_server *s)
+{
+	if (!s)
+		return;
+	loop_del(s->in->loop, s->epoll_fd);
+	loop_timer_free(s->timer);
+	loop_timer_free(s->sweep);
+	MHD_stop_daemon(s->daemon);
+	free(s);
+}

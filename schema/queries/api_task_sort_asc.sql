@@ -1,0 +1,16 @@
+-- A page by another column. $1 to $7 as api_task_list  $8 column
+SELECT t.task_id, t.first_subtask_id, t.template_id, t.state, t.operation, t.finish_time, i.name,
+       i.task_type, i.creator, i.executor, coalesce(i.host_id, 0) AS host_id, i.start_time,
+       i.create_time
+  FROM task t JOIN task_info i USING (task_id)
+ WHERE ($1::text IS NULL OR strpos(lower(i.name), lower($1)) > 0)
+   AND ($2::smallint[] IS NULL OR t.state = ANY($2))
+   AND ($3::text IS NULL OR i.task_type = $3)
+   AND ($4::bigint IS NULL OR i.cluster_id = $4)
+   AND ($5::bigint IS NULL OR i.host_id = $5)
+ ORDER BY CASE $8::text WHEN 'name' THEN i.name END asc,
+          CASE $8::text WHEN 'status' THEN t.state END asc,
+          CASE $8::text WHEN 'startTime' THEN i.start_time
+                         WHEN 'finishTime' THEN t.finish_time END asc,
+          t.task_id asc
+ LIMIT $6::bigint OFFSET $7::bigint;

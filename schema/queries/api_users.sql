@@ -1,0 +1,1 @@
+SELECT name, hash FROM app_user ORDER BY name;
