@@ -12,17 +12,17 @@ static const char *prescan(const unsigned char *in, size_t bytes, size_t *ret_at
 	if (bytes >= 3 && memcmp(in, "\xEF\xBB\xBF", 3) == 0)
 		return "a byte order mark stands before the JSON text";
 	for (size_t i = 0; i < bytes; i++) {
-		*ret_at = i;
 		unsigned char c = in[i];
+		*ret_at = i;
 		if (c == '\0')
 			return "a NUL byte is not allowed";
 		if (text) {
-			if (c == '\\')
+			/* An escaped quote does not end the text; an escaped NUL is refused next.
+			 */
+			if (c == '\\' && i + 1 < bytes && in[i + 1] != '\0')
 				i++;
 			else if (c == '"')
 				text = false;
-			if (i < bytes && in[i] == '\0')
-				return "a NUL byte is not allowed";
 			continue;
 		}
 		if (c == '"')
@@ -37,6 +37,32 @@ static const char *prescan(const unsigned char *in, size_t bytes, size_t *ret_at
 	return NULL;
 }
 
+static bool starts_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+/*
+ * The offset of what is wrong. jansson's position counts the bytes it has read, the token it does
+ * not like included; a short token is quoted behind " near ". The quote is cut off, since it may be
+ * a secret.
+ */
+static size_t error_place(json_error_t *error)
+{
+	size_t at = error->position > 0 ? (size_t)error->position : 0;
+	size_t token = 1;
+	char *near = strstr(error->text, " near '");
+	if (near) {
+		token = strlen(near) - strlen(" near ''");
+		*near = '\0';
+	}
+	/* These bytes are looked at and not read. */
+	if (starts_with(error->text, "unable to decode") ||
+	        starts_with(error->text, "control character") || strstr(error->text, "near end"))
+		return at;
+	return at >= token ? at - token : 0;
+}
+
 json_t *json_parse_strict(const void *data, size_t bytes, struct err *err)
 {
 	size_t at = 0;
@@ -49,14 +75,9 @@ json_t *json_parse_strict(const void *data, size_t bytes, struct err *err)
 	json_t *value = json_loadb(data, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (value)
 		return value;
-	/* jansson quotes the input behind " near "; that may be a secret, and the place is known.
-	 */
-	char *near = strstr(error.text, " near '");
-	if (near)
-		*near = '\0';
-	/* Its position counts the byte that was wrong, we count those before. */
-	at = error.position > 0 ? (size_t)error.position - 1 : 0;
-	err_set(err, ERR_PERMANENT, "", "not valid JSON at byte %zu (line %d): %s", at, error.line,
+	at = error_place(&error);
+	err_set(err, ERR_PERMANENT, "", "not valid JSON at byte %zu (line %d): %s%s", at,
+	        error.line, starts_with(error.text, "unable to decode") ? "not UTF-8: " : "",
 	        error.text);
 	return NULL;
 }

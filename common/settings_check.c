@@ -142,8 +142,7 @@ const char *setting_form_check(int flags, const char *value)
 	if (flags & SETTING_PREFIX && !consists_of(value, strlen(value), LOWER DIGITS "._-"))
 		return "must consist of a-z, 0-9, dot, underscore and hyphen";
 	if (flags & SETTING_OPTIONS && value[0] && !is_list(value, ';', is_option))
-		return "must be name=value[;name=value...] with librdkafka's property names, none "
-		       "twice";
+		return "must be name=value[;name=value...] with librdkafka's property names";
 	if (flags & SETTING_LEVEL && log_level_parse(value) < 0)
 		return "must be one of error, warn, notice, info, debug";
 	if (flags & SETTING_URL && !is_url(value))
