@@ -44,6 +44,9 @@ int cmd_tasks(struct cli *cli, int argc, char **argv);
 int cmd_task(struct cli *cli, int argc, char **argv);
 int cmd_watch(struct cli *cli, int argc, char **argv);
 int cmd_log(struct cli *cli, int argc, char **argv);
+/* Follows a task until it ends: 0 successful, 1 failed, 2 unknown (watch.c). */
+int watch_task(struct cli *cli, int64_t task_id);
+
 int cmd_retry(struct cli *cli, int argc, char **argv);
 
 #endif

@@ -1,0 +1,19 @@
+/* http_client: calls to the ingress by libcurl. One thread. */
+#ifndef OBPIPE_CLI_HTTP_CLIENT_H
+#define OBPIPE_CLI_HTTP_CLIENT_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+/*
+ * Sends one request (body NULL: none) and parses the answer. 0: *ret_json is the whole answer, the
+ * caller's; its HTTP status was below 400. -1: *err says why (the ingress's own message when there
+ * is one; RETRYABLE when it cannot be reached or said 503).
+ */
+int http_call(const struct cli *cli, const char *method, const char *path, const char *body,
+        json_t **ret_json, struct err *err) __attribute__((warn_unused_result));
+/* Percent-encodes a value for a query string; the caller's. */
+char *http_encode(const char *text);
+
+#endif
