@@ -34,6 +34,7 @@ struct call {
 	char traceparent[56];
 	char *user; /* once logged on */
 	/* the answer */
+	bool log_passed; /* intake has passed the request's end of log: the next miss is final */
 	bool suspended, answered;
 	unsigned int status;
 	bool plain;        /* text, not JSON */

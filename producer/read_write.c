@@ -148,6 +148,17 @@ static void wait_a_moment(struct log_ends *e, struct call *c, int64_t task_id, c
 	want(e);
 }
 
+/* The row was missing before intake's position was read: it may have come in between. */
+static void look_once_more(struct call *c, int64_t task_id, call_fn again)
+{
+	if (c->log_passed) {
+		answer_missing(c, task_id);
+		return;
+	}
+	c->log_passed = true;
+	again(c);
+}
+
 static void on_question_done(void *arg, const struct err *err)
 {
 	struct question *q = arg;
@@ -158,7 +169,7 @@ static void on_question_done(void *arg, const struct err *err)
 	else if (q->task_id >= q->next_id)
 		answer_missing(c, q->task_id); /* an id that was given to nobody */
 	else if (q->ends.asked_us > c->started_us && q->passed)
-		answer_missing(c, q->task_id);
+		look_once_more(c, q->task_id, q->again);
 	else if (clock_mono_us() - c->started_us > GIVE_UP_MS * INT64_C(1000))
 		reply_unavailable(c,
 		        "task %" PRId64 " may be accepted and is not recorded yet; "
