@@ -36,6 +36,7 @@ kafka_fetch() {
 	command -v mvn >/dev/null || die "there is no mvn on the PATH; run: make deps"
 	say "kafka      fetching Kafka $KAFKA_VERSION (once)"
 	[[ $KAFKA_VERSION != 3.* ]] || profile=kafka-3
+	rm -rf "$kafka_home".?????? # of a fetch that was interrupted
 	new=$(mktemp -d "$kafka_home.XXXXXX")
 	mvn -q -B -f "$kafka_pom" -P "$profile" -Dkafka.version="$KAFKA_VERSION" \
 		dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$new/libs" \
@@ -61,7 +62,8 @@ kafka_train() {
 	archive=$(kafka_archive)
 	[[ ! -e $archive ]] || return 0
 	say "kafka      preparing quick starts (once)"
-	folder=$(mktemp -d "$RUN/kafka-train.XXXXXX")
+	folder=$RUN/kafka/train
+	(umask 077 && rm -rf "$folder" && mkdir -p "$folder")
 	OBPIPE_RUN_DIR=$folder "$REPO/deploy/stack/kafka-train" "$archive" >"$log" 2>&1 ||
 		warn "Kafka's class archive could not be made, so starts are 2 s slower: see $log"
 	rm -rf "$folder"

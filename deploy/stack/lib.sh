@@ -4,7 +4,8 @@
 #
 # A run folder holds everything one stack writes:
 #   pg/ kafka/    data          log/   one log a program     pid/   "pid starttime" a program
-#   port/         ports chosen  secret/ random passwords     lock/  one start or stop at a time
+#   port/ address/  where they listen                        secret/ random passwords
+#   lock/         one start or stop at a time
 #   env           shell exports for whoever wants to talk to the stack (0600)
 set -euo pipefail
 unset "${!PG@}" # a stray PGOPTIONS or PGSERVICE would bend every client below
@@ -28,7 +29,7 @@ run_folder_make() {
 		chmod 711 "$RUN"
 	fi
 	[[ -w $RUN ]] || die "the run folder $RUN is not yours to write; set OBPIPE_RUN_DIR to another"
-	(umask 077 && mkdir -p "$RUN"/{log,pid,port,secret,lock})
+	(umask 077 && mkdir -p "$RUN"/{address,lock,log,pid,port,secret})
 }
 
 # lock NAME: until this script ends, nobody else holds NAME in this run folder.
@@ -188,6 +189,32 @@ port_is_remembered() { # by another program of this stack than NAME
 	return 1
 }
 
+# listen_choose NAME [ADDRESS:PORT]: the same for a program that may listen elsewhere.
+listen_choose() {
+	local address=127.0.0.1 port=
+
+	if [[ ${2:-} ]]; then
+		[[ $2 == *?:* ]] || die "\"$2\" for $1 is not address:port"
+		address=${2%:*}
+		port=${2##*:}
+	fi
+	port_choose "$1" "${port#0}"
+	printf '%s\n' "$address" | write_file "$RUN/address/$1" 600
+}
+address_of() { cat "$RUN/address/$1"; }
+
+# url_of NAME: where a client on this machine finds it.
+url_of() {
+	local address
+
+	address=$(address_of "$1")
+	case $address in
+	0.0.0.0) address=127.0.0.1 ;;
+	'[::]') address='[::1]' ;;
+	esac
+	printf 'http://%s:%s' "$address" "$(port_of "$1")"
+}
+
 # --- secrets ---
 
 # secret NAME: a random word of 32 characters, drawn once a run folder.
@@ -208,10 +235,10 @@ env_write() {
 		if [[ -s $RUN/port/kafka ]]; then
 			env_line OBPIPE_KAFKA_BROKERS "127.0.0.1:$(port_of kafka)"
 		fi
-		if [[ -s $RUN/port/http ]]; then
-			env_line OBPIPE_HTTP_LISTEN "127.0.0.1:$(port_of http)"
-			env_line OBPIPE_WORKER_HTTP_LISTEN "127.0.0.1:$(port_of worker-http)"
-			env_line OBPIPE_URL "http://127.0.0.1:$(port_of http)"
+		if [[ -s $RUN/port/producer ]]; then
+			env_line OBPIPE_HTTP_LISTEN "$(address_of producer):$(port_of producer)"
+			env_line OBPIPE_WORKER_HTTP_LISTEN "$(address_of worker):$(port_of worker)"
+			env_line OBPIPE_URL "$(url_of producer)"
 			env_line OBPIPE_USER admin
 			env_line OBPIPE_PASSWORD "$(secret admin)"
 		fi
@@ -230,14 +257,17 @@ fill() {
 	printf '%s' "$text"
 }
 
-# status_row NAME PORT: one line of the table.
+# status_row NAME PORT [CHECK...]: one line of the table; CHECK tells what a running program says.
 status_row() {
-	local pid state=running
+	local name=$1 port=${2:--} pid state=running
 
-	if ! pid=$(pid_of "$1"); then
+	shift 2
+	if ! pid=$(pid_of "$name"); then
 		pid=-
-		if [[ -e $RUN/pid/$1 ]]; then state=dead; else state=stopped; fi
+		if [[ -e $RUN/pid/$name ]]; then state=dead; else state=stopped; fi
+	elif (($# > 0)); then
+		state=$("$@")
 	fi
-	printf '%-14s %-9s %-9s %s\n' "$1" "$pid" "${2:--}" "$state"
+	printf '%-14s %-9s %-9s %s\n' "$name" "$pid" "$port" "$state"
 }
 status_head() { printf '%-14s %-9s %-9s %s\n' NAME PID PORT STATE; }
