@@ -4,6 +4,10 @@
 #include "common/mem.h"
 #include "workers/subtask_type.h"
 
+/*
+ * Weak: a type that is named and has no file is not built in. Its subtasks stay READY until a worker
+ * comes that has it, as with a worker of an older version.
+ */
 #define SUBTASK_TYPE(symbol, name)                                                                 \
 	extern const struct subtask_type subtask_##symbol __attribute__((weak));
 #include "workers/subtasks/registry.def"
@@ -13,13 +17,6 @@ static const struct subtask_type *const types[] = {
 #define SUBTASK_TYPE(symbol, name) &subtask_##symbol,
 #include "workers/subtasks/registry.def"
 #undef SUBTASK_TYPE
-};
-
-static const char *const names[] = {
-#define SUBTASK_TYPE(symbol, name) name,
-#include "workers/subtasks/registry.def"
-#undef SUBTASK_TYPE
-        NULL,
 };
 
 const struct subtask_type *subtask_type_find(const char *name)
@@ -32,5 +29,11 @@ const struct subtask_type *subtask_type_find(const char *name)
 
 const char *const *subtask_type_names(void)
 {
+	static const char *names[ARRAY_SIZE(types) + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (types[i])
+			names[n++] = types[i]->name;
 	return names;
 }
