@@ -129,8 +129,8 @@ kafka_answers() {
 	local pid port
 
 	pid=$(pid_of kafka) && port=$(port_of kafka) && listens "$pid" "$port" &&
-		kcat -b "127.0.0.1:$port" -L -J -m 3 2>/dev/null | jq -e \
-			'(.brokers | length) == 1 and all(.topics[].partitions[]; .leader != -1)' >/dev/null
+		kcat -b "127.0.0.1:$port" -L -J -m 3 2>/dev/null | jq -se \
+			'.[0] | (.brokers | length) == 1 and all(.topics[].partitions[]; .leader != -1)' >/dev/null
 }
 
 kafka_port() {
