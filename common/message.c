@@ -208,7 +208,7 @@ static int decode_tasks(const json_t *list, struct request *r, struct err *err)
 
 static int decode_origin(const json_t *root, struct request *r, struct err *err)
 {
-	int64_t accepted_at_us;
+	int64_t accepted_at_us = 0;
 	if (get_hex(root, "request_id", 32, &r->request_id, err) != 0 ||
 	        get_text(root, "user", 64, &r->user, err) != 0 ||
 	        get_text(root, "client", 256, &r->client, err) != 0 ||
@@ -223,7 +223,7 @@ static int decode_origin(const json_t *root, struct request *r, struct err *err)
 
 static int decode_template(const json_t *root, struct request *r, struct err *err)
 {
-	int64_t version;
+	int64_t version = 0;
 	if (get_text(root, "template", 64, &r->template, err) != 0)
 		return -1;
 	if (!is_template_name(r->template))

@@ -12,11 +12,9 @@
 #define US_PER_S 1000000
 
 struct metric_row {
-	const char *name;
+	const char *name, *label, *help;
 	enum metric_kind kind;
-	const char *label;
 	int programs;
-	const char *help;
 	bool seconds; /* kept in us, printed in seconds */
 };
 
@@ -29,7 +27,7 @@ struct metric_row {
 	(sizeof(name) > 9 && __builtin_strcmp((name) + sizeof(name) - 9, "_seconds") == 0)
 static const struct metric_row metric_table[METRIC_MAX] = {
 #define METRIC(id, name, kind, label, programs, help)                                              \
-	[METRIC_##id] = {name, kind, label, programs, help, ENDS_IN_SECONDS(name)},
+	[METRIC_##id] = {name, label, help, kind, programs, ENDS_IN_SECONDS(name)},
 #include "common/metrics.def"
 #undef METRIC
 };

@@ -38,7 +38,7 @@ static inline void strbuf_reset(struct strbuf *sb)
 
 static inline void strbuf_add(struct strbuf *sb, const void *data, size_t bytes)
 {
-	if (sb->alloc < sb->len + bytes + 1)
+	if (sb->alloc - sb->len <= bytes)
 		strbuf_grow(sb, bytes);
 	memcpy(sb->buf + sb->len, data, bytes);
 	sb->len += bytes;

@@ -344,11 +344,11 @@ static void sha256_hex(const void *data, size_t bytes, char *hex)
 	unsigned int len = 0;
 	if (EVP_Digest(data, bytes, digest, &len, EVP_sha256(), NULL) != 1 || len != 32)
 		BUG("libcrypto cannot compute SHA-256");
-	for (unsigned int i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
 		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
 	}
-	hex[2 * len] = '\0';
+	hex[(size_t)2 * len] = '\0';
 }
 
 static int check_schema(const json_t *root, struct err *err)

@@ -55,7 +55,7 @@ static void cuts_between_characters(void **state)
 	for (int shift = 0; shift < 3; shift++) {
 		struct err err = {0};
 		memset(text, 'x', 3);
-		for (int i = 0; i < 900; i++)
+		for (size_t i = 0; i < 900; i++)
 			memcpy(text + shift + 3 * i, "\xE2\x82\xAC", 4);
 		err_set(&err, ERR_PERMANENT, "12345678901234567890", "%s", text);
 		size_t len = strlen(err.text);
