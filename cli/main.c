@@ -89,7 +89,7 @@ static const char *lookup_http_only(void *arg, const char *env_name)
 
 	if (!value &&
 	        (!strcmp(env_name, "OBPIPE_PG_DSN") || !strcmp(env_name, "OBPIPE_KAFKA_BROKERS")))
-		return "unused";
+		return !strcmp(env_name, "OBPIPE_PG_DSN") ? "unused" : "127.0.0.1:9092";
 	return value;
 }
 

@@ -51,7 +51,7 @@ static void postgresql_may_die_under_work(void **state)
 	int64_t id = submit(s, "noop-chain", 100, "{\"sleep_ms\":20}"), more;
 
 	wait_sql(s, "SELECT count(*) >= 50 FROM subtask WHERE task_id >= %lld AND state = 6",
-		(long long)id);
+	        (long long)id);
 	services("kill pg");
 	/* Accepting goes on without it, from reserved ids and users in memory. */
 	more = submit(s, "noop-chain", 20, NULL);
@@ -68,10 +68,10 @@ static void a_backend_may_die_in_a_commit(void **state)
 	int64_t id = submit(s, "noop-chain", 200, NULL);
 
 	for (int i = 0; i < 20; i++) {
-		wait_sql(s,
-			"SELECT count(*) >= %d FROM event WHERE task_id >= %lld", i * 150,
-			(long long)id);
-		sql(s, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname "
+		wait_sql(s, "SELECT count(*) >= %d FROM event WHERE task_id >= %lld", i * 150,
+		        (long long)id);
+		sql(s, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE "
+		       "datname "
 		       "= current_database() AND application_name IN "
 		       "('obpipe-claim', 'obpipe-complete', 'obpipe-intake', 'obpipe-maintainer')");
 	}
@@ -85,9 +85,10 @@ static void kafka_may_die_under_work(void **state)
 	long status;
 
 	wait_sql(s, "SELECT count(*) >= 25 FROM subtask WHERE task_id >= %lld AND state = 6",
-		(long long)id);
+	        (long long)id);
 	services("kill kafka");
-	/* Rows are the truth: work goes on by stealing. A request is refused, or its fate is named. */
+	/* Rows are the truth: work goes on by stealing. A request is refused, or its fate is named.
+	 */
 	wait_tasks(s, id, 50, "SUCCESSFUL");
 	status = try_submit();
 	assert_true(status == 503 || status == 504);
@@ -124,10 +125,10 @@ static void programs_wait_for_services_at_their_start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_backend_may_die_in_a_commit),
-		cmocka_unit_test(postgresql_may_die_under_work),
-		cmocka_unit_test(kafka_may_die_under_work),
-		cmocka_unit_test(programs_wait_for_services_at_their_start),
+	        cmocka_unit_test(a_backend_may_die_in_a_commit),
+	        cmocka_unit_test(postgresql_may_die_under_work),
+	        cmocka_unit_test(kafka_may_die_under_work),
+	        cmocka_unit_test(programs_wait_for_services_at_their_start),
 	};
 
 	return cmocka_run_group_tests_name("outage", tests, set_up, tear_down);

@@ -31,8 +31,9 @@ static void a_chain_runs_to_its_end(void **state)
 	int64_t id = submit(s, "noop-chain", 1, NULL);
 
 	wait_tasks(s, id, 1, "SUCCESSFUL");
-	assert_int_equal(sql_int(s, "SELECT sequence FROM task WHERE task_id = %lld", (long long)id),
-		1 + 12 + 12 + 12 + 11 + 1); /* created, claims, ends, readiness, task end */
+	assert_int_equal(
+	        sql_int(s, "SELECT sequence FROM task WHERE task_id = %lld", (long long)id),
+	        1 + 12 + 12 + 12 + 11 + 1); /* created, claims, ends, readiness, task end */
 	audit(s, id, 1);
 }
 
@@ -43,10 +44,10 @@ static void diamonds_join_once(void **state)
 	wait_tasks(s, id, 200, "SUCCESSFUL");
 	/* Both branches of many were in one complete batch: the join ran once each all the same. */
 	assert_int_equal(sql_int(s,
-				 "SELECT count(*) FROM subtask WHERE task_id >= %lld AND "
-				 "task_id < %lld AND (attempt <> 1 OR waiting <> 0)",
-				 (long long)id, (long long)id + 200),
-		0);
+	                         "SELECT count(*) FROM subtask WHERE task_id >= %lld AND "
+	                         "task_id < %lld AND (attempt <> 1 OR waiting <> 0)",
+	                         (long long)id, (long long)id + 200),
+	        0);
 	audit(s, id, 200);
 }
 
@@ -58,21 +59,22 @@ static void a_failing_branch_stops_the_join_until_retry(void **state)
 
 	wait_tasks(s, id, 20, "FAILED");
 	assert_int_equal(sql_int(s,
-				 "SELECT count(*) FROM subtask_view WHERE task_id >= %lld AND "
-				 "task_id < %lld AND state = 'PENDING'",
-				 (long long)id, (long long)id + 20),
-		20); /* the joins */
+	                         "SELECT count(*) FROM subtask_view WHERE task_id >= %lld AND "
+	                         "task_id < %lld AND state = 'PENDING'",
+	                         (long long)id, (long long)id + 20),
+	        20); /* the joins */
 	for (int i = 0; i < 20; i++) {
-		snprintf(path, sizeof(path), "/api/v2/tasks/instances/%lld/retry", (long long)id + i);
+		snprintf(path, sizeof(path), "/api/v2/tasks/instances/%lld/retry",
+		        (long long)id + i);
 		assert_int_equal(http(s, "POST", path, NULL, &answer), 200);
 		json_decref(answer);
 	}
 	wait_tasks(s, id, 20, "SUCCESSFUL");
 	assert_int_equal(sql_int(s,
-				 "SELECT count(*) FROM subtask WHERE task_id >= %lld AND "
-				 "task_id < %lld AND run_time = 2",
-				 (long long)id, (long long)id + 20),
-		20);
+	                         "SELECT count(*) FROM subtask WHERE task_id >= %lld AND "
+	                         "task_id < %lld AND run_time = 2",
+	                         (long long)id, (long long)id + 20),
+	        20);
 	audit(s, id, 20);
 }
 
@@ -85,10 +87,12 @@ static void retry_is_refused_unless_failed(void **state)
 	wait_tasks(s, id, 1, "SUCCESSFUL");
 	snprintf(path, sizeof(path), "/api/v2/tasks/instances/%lld/retry", (long long)id);
 	assert_int_equal(http(s, "POST", path, NULL, &answer), 400);
-	assert_string_equal(json_string_value(json_object_get(json_object_get(answer, "error"), "code")),
-		"TSK10007");
+	assert_string_equal(
+	        json_string_value(json_object_get(json_object_get(answer, "error"), "code")),
+	        "TSK10007");
 	json_decref(answer);
-	assert_int_equal(http(s, "POST", "/api/v2/tasks/instances/999999999/retry", NULL, NULL), 404);
+	assert_int_equal(
+	        http(s, "POST", "/api/v2/tasks/instances/999999999/retry", NULL, NULL), 404);
 }
 
 static void get_after_post_finds_the_task(void **state)
@@ -97,21 +101,21 @@ static void get_after_post_finds_the_task(void **state)
 
 	for (int i = 0; i < 50; i++) {
 		snprintf(path, sizeof(path), "/api/v2/tasks/instances/%lld",
-			(long long)submit(s, "noop-diamond", 1, NULL));
+		        (long long)submit(s, "noop-diamond", 1, NULL));
 		assert_int_equal(http(s, "GET", path, NULL, NULL), 200);
 	}
 }
 
 static char *recorded_request(int64_t task)
 {
-	return xasprintf("{\"schema\":1,\"request_id\":\"%032llx\",\"user\":\"admin\",\"client\":\"x\","
-			 "\"executor\":\"x\",\"trace_id\":\"c9c73aea31764206\",\"accepted_at_us\":1,"
-			 "\"template\":\"noop-diamond\",\"version\":1,\"sha256\":\"%s\","
-			 "\"cluster_id\":0,\"body\":{},\"values\":{},\"tasks\":[{\"task_id\":%lld,"
-			 "\"first_subtask_id\":%lld,\"host_id\":0,\"obproxy_server_id\":0}]}",
-		(long long)task,
-		sql(s, "SELECT sha256 FROM template WHERE name = 'noop-diamond'"), (long long)task,
-		(long long)task * 100);
+	return xasprintf(
+	        "{\"schema\":1,\"request_id\":\"%032llx\",\"user\":\"admin\",\"client\":\"x\","
+	        "\"executor\":\"x\",\"trace_id\":\"c9c73aea31764206\",\"accepted_at_us\":1,"
+	        "\"template\":\"noop-diamond\",\"version\":1,\"sha256\":\"%s\","
+	        "\"cluster_id\":0,\"body\":{},\"values\":{},\"tasks\":[{\"task_id\":%lld,"
+	        "\"first_subtask_id\":%lld,\"host_id\":0,\"obproxy_server_id\":0}]}",
+	        (long long)task, sql(s, "SELECT sha256 FROM template WHERE name = 'noop-diamond'"),
+	        (long long)task, (long long)task * 100);
 }
 
 static void a_request_said_twice_is_one(void **state)
@@ -161,16 +165,17 @@ static void late_and_false_hints_do_nothing(void **state)
 
 	wait_tasks(s, id, 1, "SUCCESSFUL");
 	snprintf(hint, sizeof(hint), "{\"schema\":1,\"task_id\":%lld,\"subtask_id\":%lld}",
-		(long long)id,
-		(long long)sql_int(s, "SELECT min(subtask_id) FROM subtask WHERE task_id = %lld",
-			(long long)id));
+	        (long long)id,
+	        (long long)sql_int(s, "SELECT min(subtask_id) FROM subtask WHERE task_id = %lld",
+	                (long long)id));
 	for (int i = 0; i < 5; i++)
 		publish(s, "subtasks.noop", NULL, hint);
 	publish(s, "subtasks.noop", NULL, "{\"schema\":1,\"task_id\":777777777,\"subtask_id\":1}");
 	next = submit(s, "noop-chain", 1, NULL);
 	wait_tasks(s, next, 1, "SUCCESSFUL");
 	assert_int_equal(
-		sql_int(s, "SELECT max(attempt) FROM subtask WHERE task_id = %lld", (long long)id), 1);
+	        sql_int(s, "SELECT max(attempt) FROM subtask WHERE task_id = %lld", (long long)id),
+	        1);
 	audit(s, id, 1);
 }
 
@@ -196,16 +201,16 @@ static void a_newer_request_waits_and_is_not_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_chain_runs_to_its_end),
-		cmocka_unit_test(diamonds_join_once),
-		cmocka_unit_test(a_failing_branch_stops_the_join_until_retry),
-		cmocka_unit_test(retry_is_refused_unless_failed),
-		cmocka_unit_test(get_after_post_finds_the_task),
-		cmocka_unit_test(a_request_said_twice_is_one),
-		cmocka_unit_test(a_task_id_under_two_requests_is_a_dead_letter),
-		cmocka_unit_test(what_cannot_be_decoded_goes_to_the_dead_letters),
-		cmocka_unit_test(late_and_false_hints_do_nothing),
-		cmocka_unit_test(a_newer_request_waits_and_is_not_lost), /* last: blocks a partition */
+	        cmocka_unit_test(a_chain_runs_to_its_end), cmocka_unit_test(diamonds_join_once),
+	        cmocka_unit_test(a_failing_branch_stops_the_join_until_retry),
+	        cmocka_unit_test(retry_is_refused_unless_failed),
+	        cmocka_unit_test(get_after_post_finds_the_task),
+	        cmocka_unit_test(a_request_said_twice_is_one),
+	        cmocka_unit_test(a_task_id_under_two_requests_is_a_dead_letter),
+	        cmocka_unit_test(what_cannot_be_decoded_goes_to_the_dead_letters),
+	        cmocka_unit_test(late_and_false_hints_do_nothing),
+	        cmocka_unit_test(
+	                a_newer_request_waits_and_is_not_lost), /* last: blocks a partition */
 	};
 
 	return cmocka_run_group_tests_name("pipeline", tests, set_up, tear_down);

@@ -29,12 +29,12 @@ static int tear_down(void **state)
 static void every_statement_prepares(void **state)
 {
 	for (int i = 0; i < QUERY_MAX; i++) {
-		PGresult *res =
-			PQprepare(s->conn, query_table[i].name, query_table[i].sql, 0, NULL);
+		PGresult *res = PQprepare(
+		        s->conn, query_table[i].name, query_table[i].sql, 0, NULL);
 
 		if (PQresultStatus(res) != PGRES_COMMAND_OK)
 			fail_msg("schema/queries/%s.sql: %s", query_table[i].name,
-				PQerrorMessage(s->conn));
+			        PQerrorMessage(s->conn));
 		PQclear(res);
 	}
 }
@@ -104,30 +104,32 @@ static void tables_of_states_are_those_of_c(void **state)
 	assert_int_equal(sql_int(s, "SELECT count(*) FROM state_rule"), (int64_t)state_rule_count);
 	for (int i = 1; i < SUBTASK_STATE_MAX; i++)
 		assert_string_equal(sql(s, "SELECT name FROM subtask_state WHERE id = %d", i),
-			subtask_state_name(i));
+		        subtask_state_name(i));
 	for (size_t i = 0; i < state_rule_count; i++)
-		assert_string_equal("t",
-			sql(s, "SELECT (from_state, to_state) = (%d, %d) FROM state_rule WHERE rule = %d",
-				state_rules[i].from, state_rules[i].to, state_rules[i].rule));
+		assert_string_equal(
+		        "t", sql(s,
+		                     "SELECT (from_state, to_state) = (%d, %d) FROM state_rule "
+		                     "WHERE rule = %d",
+		                     state_rules[i].from, state_rules[i].to, state_rules[i].rule));
 }
 
 /* A hot row moves without touching an index: what the speed rests on. */
 static void moves_are_hot(void **state)
 {
-	assert_int_equal(sql_int(s, "SELECT count(*) FROM pg_indexes WHERE tablename = 'subtask'"), 1);
+	assert_int_equal(
+	        sql_int(s, "SELECT count(*) FROM pg_indexes WHERE tablename = 'subtask'"), 1);
 	assert_int_equal(sql_int(s, "SELECT count(*) FROM pg_indexes WHERE tablename = 'task'"), 2);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_statement_prepares),
-		cmocka_unit_test(migrating_again_changes_nothing),
-		cmocka_unit_test(two_migrations_at_once_are_one),
-		cmocka_unit_test(a_template_never_changes),
-		cmocka_unit_test(tables_of_states_are_those_of_c),
-		cmocka_unit_test(moves_are_hot),
-		cmocka_unit_test(a_changed_migration_is_refused), /* last: leaves it refused */
+	        cmocka_unit_test(every_statement_prepares),
+	        cmocka_unit_test(migrating_again_changes_nothing),
+	        cmocka_unit_test(two_migrations_at_once_are_one),
+	        cmocka_unit_test(a_template_never_changes),
+	        cmocka_unit_test(tables_of_states_are_those_of_c), cmocka_unit_test(moves_are_hot),
+	        cmocka_unit_test(a_changed_migration_is_refused), /* last: leaves it refused */
 	};
 
 	return cmocka_run_group_tests_name("schema", tests, set_up, tear_down);

@@ -37,9 +37,9 @@ static struct program *start_named(const char *name)
 static void wait_running(int64_t first, int count, int running)
 {
 	wait_sql(s,
-		"SELECT count(*) >= %d FROM subtask WHERE task_id >= %lld AND task_id < %lld AND "
-		"state = 3",
-		running, (long long)first, (long long)first + count);
+	        "SELECT count(*) >= %d FROM subtask WHERE task_id >= %lld AND task_id < %lld AND "
+	        "state = 3",
+	        running, (long long)first, (long long)first + count);
 }
 
 static void a_killed_workers_subtasks_go_on_elsewhere(void **state)
@@ -53,7 +53,8 @@ static void a_killed_workers_subtasks_go_on_elsewhere(void **state)
 	b = start_named("b");
 	wait_tasks(s, id, 20, "SUCCESSFUL");
 	assert_true(program_metric(b, "obpipe_takeovers_total") >= 1);
-	assert_true(sql_int(s, "SELECT sum(deaths) FROM subtask WHERE task_id >= %lld", (long long)id) >= 10);
+	assert_true(sql_int(s, "SELECT sum(deaths) FROM subtask WHERE task_id >= %lld",
+	                    (long long)id) >= 10);
 	audit(s, id, 20);
 	program_stop(a);
 	program_stop(b);
@@ -73,7 +74,7 @@ static void the_third_death_fails_the_subtask(void **state)
 
 		p[i] = stack_start_only(s, "obpipe-worker", executor);
 		wait_sql(s, "SELECT deaths = %d FROM subtask WHERE task_id = %lld AND node = 0",
-			i + 1, (long long)id);
+		        i + 1, (long long)id);
 	}
 	wait_tasks(s, id, 1, "FAILED");
 	audit(s, id, 1);
@@ -92,7 +93,8 @@ static void a_zombies_results_count_for_nothing(void **state)
 	dead = sql_int(s, "SELECT worker_id FROM worker WHERE name = 'zombie'");
 	program_signal(zombie, SIGSTOP);
 	other = start_named("other");
-	wait_sql(s, "SELECT died_at IS NOT NULL FROM worker WHERE worker_id = %lld", (long long)dead);
+	wait_sql(s, "SELECT died_at IS NOT NULL FROM worker WHERE worker_id = %lld",
+	        (long long)dead);
 	program_signal(zombie, SIGCONT);
 	wait_tasks(s, id, 5, "SUCCESSFUL");
 	/* It comes back under a new number and works again. */
@@ -130,11 +132,13 @@ static void sigterm_drains(void **state)
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	/* What ran has ended; nothing is left to a verdict. */
-	assert_int_equal(sql_int(s, "SELECT count(*) FROM subtask WHERE task_id >= %lld AND state = 3",
-				 (long long)id),
-		0);
 	assert_int_equal(
-		sql_int(s, "SELECT sum(deaths) FROM subtask WHERE task_id >= %lld", (long long)id), 0);
+	        sql_int(s, "SELECT count(*) FROM subtask WHERE task_id >= %lld AND state = 3",
+	                (long long)id),
+	        0);
+	assert_int_equal(
+	        sql_int(s, "SELECT sum(deaths) FROM subtask WHERE task_id >= %lld", (long long)id),
+	        0);
 	next = start_named("next");
 	wait_tasks(s, id, 10, "SUCCESSFUL");
 	audit(s, id, 10);
@@ -151,10 +155,11 @@ static void drain_hands_back_what_takes_too_long(void **state)
 	wait_running(id, 1, 1);
 	program_signal(p, SIGTERM);
 	assert_int_equal(sql_int(s, "SELECT state FROM subtask WHERE task_id = %lld AND node = 0",
-				 (long long)id),
-		2); /* READY again, no death */
+	                         (long long)id),
+	        2); /* READY again, no death */
 	assert_int_equal(
-		sql_int(s, "SELECT sum(deaths) FROM subtask WHERE task_id = %lld", (long long)id), 0);
+	        sql_int(s, "SELECT sum(deaths) FROM subtask WHERE task_id = %lld", (long long)id),
+	        0);
 	next = stack_start(s, "obpipe-worker", env);
 	wait_running(id, 1, 1);
 	audit(s, id, 1);
@@ -227,16 +232,16 @@ static void a_killed_relay_is_replaced(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_killed_workers_subtasks_go_on_elsewhere),
-		cmocka_unit_test(the_third_death_fails_the_subtask),
-		cmocka_unit_test(a_zombies_results_count_for_nothing),
-		cmocka_unit_test(a_name_may_come_back_at_once),
-		cmocka_unit_test(sigterm_drains),
-		cmocka_unit_test(drain_hands_back_what_takes_too_long),
-		cmocka_unit_test(a_worker_serves_only_its_types),
-		cmocka_unit_test(the_relay_moves_when_its_leader_stands_still),
-		cmocka_unit_test(an_open_transaction_delays_no_event),
-		cmocka_unit_test(a_killed_relay_is_replaced),
+	        cmocka_unit_test(a_killed_workers_subtasks_go_on_elsewhere),
+	        cmocka_unit_test(the_third_death_fails_the_subtask),
+	        cmocka_unit_test(a_zombies_results_count_for_nothing),
+	        cmocka_unit_test(a_name_may_come_back_at_once),
+	        cmocka_unit_test(sigterm_drains),
+	        cmocka_unit_test(drain_hands_back_what_takes_too_long),
+	        cmocka_unit_test(a_worker_serves_only_its_types),
+	        cmocka_unit_test(the_relay_moves_when_its_leader_stands_still),
+	        cmocka_unit_test(an_open_transaction_delays_no_event),
+	        cmocka_unit_test(a_killed_relay_is_replaced),
 	};
 
 	return cmocka_run_group_tests_name("workers", tests, set_up, tear_down);

@@ -30,8 +30,8 @@ struct auditor {
 
 static void apply(struct auditor *a, struct replay *r, const json_t *move)
 {
-	const struct state_rule *rule =
-		state_rule_find((int)json_integer_value(json_object_get(move, "rule")));
+	const struct state_rule *rule = state_rule_find(
+	        (int)json_integer_value(json_object_get(move, "rule")));
 	const json_t *subtask = json_object_get(move, "subtask_id");
 	int *state = &r->state;
 
@@ -47,7 +47,8 @@ static void apply(struct auditor *a, struct replay *r, const json_t *move)
 	}
 	assert_int_equal(rule->object, subtask ? RULE_OF_SUBTASK : RULE_OF_TASK);
 	if (*state != rule->from)
-		fail_msg("rule %d moves from %d, the object is in %d", rule->rule, rule->from, *state);
+		fail_msg("rule %d moves from %d, the object is in %d", rule->rule, rule->from,
+		        *state);
 	*state = rule->to;
 }
 
@@ -66,9 +67,9 @@ static void take_event(struct auditor *a, const struct kafka_message *msg)
 		r = &a->tasks[task - a->first];
 		if (first > r->next)
 			fail_msg("task %lld: move %lld came when %lld was expected",
-				(long long)task, (long long)first, (long long)r->next);
+			        (long long)task, (long long)first, (long long)r->next);
 		/* An exact copy of an earlier one is allowed. */
-		json_array_foreach(json_object_get(data, "moves"), i, move)
+		json_array_foreach (json_object_get(data, "moves"), i, move)
 			if (json_integer_value(json_object_get(move, "number")) == r->next) {
 				apply(a, r, move);
 				r->next++;
@@ -80,8 +81,9 @@ static void take_event(struct auditor *a, const struct kafka_message *msg)
 static bool complete(struct auditor *a)
 {
 	for (int i = 0; i < a->count; i++)
-		if (a->tasks[i].next != 1 + sql_int(a->s, "SELECT sequence FROM task WHERE task_id = %lld",
-						    (long long)a->first + i))
+		if (a->tasks[i].next !=
+		        1 + sql_int(a->s, "SELECT sequence FROM task WHERE task_id = %lld",
+		                    (long long)a->first + i))
 			return false;
 	return true;
 }
@@ -91,37 +93,39 @@ static void compare(struct auditor *a)
 	for (int i = 0; i < a->count; i++) {
 		const struct replay *r = &a->tasks[i];
 		long long task = (long long)a->first + i;
-		int nodes = (int)sql_int(a->s, "SELECT count(*) FROM subtask WHERE task_id = %lld", task);
+		int nodes = (int)sql_int(
+		        a->s, "SELECT count(*) FROM subtask WHERE task_id = %lld", task);
 
 		assert_int_equal(r->state,
-			sql_int(a->s, "SELECT state FROM task WHERE task_id = %lld", task));
+		        sql_int(a->s, "SELECT state FROM task WHERE task_id = %lld", task));
 		for (int n = 0; n < nodes; n++)
-			assert_int_equal(r->subtasks[n],
-				sql_int(a->s,
-					"SELECT state FROM subtask WHERE task_id = %lld AND node = %d",
-					task, n));
+			assert_int_equal(r->subtasks[n], sql_int(a->s,
+			                                         "SELECT state FROM subtask WHERE "
+			                                         "task_id = %lld AND node = %d",
+			                                         task, n));
 		/* The counters of the task row must be what its subtasks say. */
-		assert_string_equal("t",
-			sql(a->s,
-				"SELECT (t.active, t.ready, t.failed, t.unfinished) = (SELECT "
-				"count(*) FILTER (WHERE state IN (2,3,4)), "
-				"count(*) FILTER (WHERE state = 2), "
-				"count(*) FILTER (WHERE state = 5), "
-				"count(*) FILTER (WHERE state <> 6) "
-				"FROM subtask s WHERE s.task_id = t.task_id) "
-				"FROM task t WHERE task_id = %lld", task));
+		assert_string_equal(
+		        "t", sql(a->s,
+		                     "SELECT (t.active, t.ready, t.failed, t.unfinished) = (SELECT "
+		                     "count(*) FILTER (WHERE state IN (2,3,4)), "
+		                     "count(*) FILTER (WHERE state = 2), "
+		                     "count(*) FILTER (WHERE state = 5), "
+		                     "count(*) FILTER (WHERE state <> 6) "
+		                     "FROM subtask s WHERE s.task_id = t.task_id) "
+		                     "FROM task t WHERE task_id = %lld",
+		                     task));
 	}
 }
 
 void audit(struct stack *s, int64_t first, int count)
 {
 	struct auditor a = {.s = s,
-		.first = first,
-		.count = count,
-		.tasks = xcalloc((size_t)count, sizeof(*a.tasks))};
+	        .first = first,
+	        .count = count,
+	        .tasks = xcalloc((size_t)count, sizeof(*a.tasks))};
 	struct settings settings = {.kafka_brokers = s->brokers,
-		.kafka_options = (char *)"",
-		.topic_prefix = xasprintf("%s.", s->name)};
+	        .kafka_options = (char *)"",
+	        .topic_prefix = xasprintf("%s.", s->name)};
 	char *topic = kafka_topic(&settings, "events");
 	struct kafka_partition parts[16];
 	struct err err = {0};
@@ -146,7 +150,7 @@ void audit(struct stack *s, int64_t first, int count)
 		}
 		if (clock_mono_ms() > until)
 			fail_msg("events are missing: task %lld has %lld moves on the topic",
-				(long long)first, (long long)a.tasks[0].next - 1);
+			        (long long)first, (long long)a.tasks[0].next - 1);
 	}
 	compare(&a);
 	kafka_consumer_free(c, 1000);

@@ -10,7 +10,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *arg)
 }
 
 long http_request(const char *method, const char *url, const char *login, const char *body,
-	struct strbuf *ret_text)
+        struct strbuf *ret_text)
 {
 	CURL *curl = curl_easy_init();
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");

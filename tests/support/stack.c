@@ -27,7 +27,8 @@ static const char *need_env(const char *name)
 
 	if (!value)
 		fail_msg("%s is not set: integration tests need PostgreSQL and Kafka "
-			 "(tests/run integration starts them)", name);
+		         "(tests/run integration starts them)",
+		        name);
 	return value;
 }
 
@@ -373,8 +374,8 @@ void stack_down(struct stack *s)
 
 /* ---- HTTP ---- */
 
-long http(struct stack *s, const char *method, const char *path, const char *body,
-	json_t **ret_json)
+long http(
+        struct stack *s, const char *method, const char *path, const char *body, json_t **ret_json)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	_cleanup_free_ char *url = xasprintf("%s%s", s->url, path);
@@ -388,7 +389,7 @@ long http(struct stack *s, const char *method, const char *path, const char *bod
 int64_t submit(struct stack *s, const char *template, int count, const char *context)
 {
 	_cleanup_free_ char *body = xasprintf("{\"template\":\"%s\",\"count\":%d,\"context\":%s}",
-		template, count, context ? context : "{}");
+	        template, count, context ? context : "{}");
 	json_t *answer;
 	long status = http(s, "POST", "/api/v2/obpipe/tasks", body, &answer);
 	int64_t id;
@@ -396,8 +397,8 @@ int64_t submit(struct stack *s, const char *template, int count, const char *con
 	if (status != 200)
 		fail_msg("submit answered %ld", status);
 	id = json_integer_value(json_object_get(
-		json_array_get(json_object_get(json_object_get(answer, "data"), "contents"), 0),
-		"id"));
+	        json_array_get(json_object_get(json_object_get(answer, "data"), "contents"), 0),
+	        "id"));
 	json_decref(answer);
 	return id;
 }
@@ -405,26 +406,25 @@ int64_t submit(struct stack *s, const char *template, int count, const char *con
 void wait_tasks(struct stack *s, int64_t first, int count, const char *state)
 {
 	wait_sql(s,
-		"SELECT count(*) = %d FROM task_view WHERE task_id >= %lld AND task_id < %lld "
-		"AND state = '%s'",
-		count, (long long)first, (long long)first + count, state);
+	        "SELECT count(*) = %d FROM task_view WHERE task_id >= %lld AND task_id < %lld "
+	        "AND state = '%s'",
+	        count, (long long)first, (long long)first + count, state);
 }
 
 void publish(struct stack *s, const char *topic, const char *key, const char *value)
 {
 	struct settings settings = {.kafka_brokers = s->brokers,
-		.kafka_options = (char *)"",
-		.topic_prefix = xasprintf("%s.", s->name),
-		.publish_timeout_ms = 10000};
+	        .kafka_options = (char *)"",
+	        .topic_prefix = xasprintf("%s.", s->name),
+	        .publish_timeout_ms = 10000};
 	struct err err = {0};
-	struct kafka_producer *p =
-		kafka_producer_new(&settings, KAFKA_REQUESTS, NULL, NULL, &err);
+	struct kafka_producer *p = kafka_producer_new(&settings, KAFKA_REQUESTS, NULL, NULL, &err);
 	_cleanup_free_ char *full = kafka_topic(&settings, topic);
 
 	assert_non_null(p);
 	assert_int_equal(kafka_produce(p, full, KAFKA_ANY_PARTITION, key, key ? strlen(key) : 0,
-				 value, strlen(value), NULL, 0, NULL, &err),
-		0);
+	                         value, strlen(value), NULL, 0, NULL, &err),
+	        0);
 	kafka_producer_free(p, 10000);
 	free(settings.topic_prefix);
 }

@@ -16,8 +16,8 @@
 #define SOON_MS 30000
 
 struct stack {
-	char *name;   /* of the database, and the topic prefix with a dot */
-	char *dsn;    /* of the database */
+	char *name; /* of the database, and the topic prefix with a dot */
+	char *dsn;  /* of the database */
 	char *brokers;
 	char *url;    /* of the first ingress */
 	PGconn *conn; /* to the database */
@@ -49,13 +49,14 @@ char *program_log(const struct program *p);
 /* A metric of its /metrics, label included ("obpipe_claims_total{type=\"noop\"}"); 0: absent. */
 double program_metric(const struct program *p, const char *name);
 
-/* One value of one row as text (static buffer); NULL: no row. Parameters are never data of users. */
+/* One value of one row as text (static buffer); NULL: no row. Parameters are never data of users.
+ */
 const char *sql(struct stack *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int64_t sql_int(struct stack *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* One HTTP call as admin. Returns the status; *ret_json (may be NULL) is the caller's. */
-long http(struct stack *s, const char *method, const char *path, const char *body,
-        json_t **ret_json);
+long http(
+        struct stack *s, const char *method, const char *path, const char *body, json_t **ret_json);
 /* POST /api/v2/obpipe/tasks; returns the first task id (they are consecutive). */
 int64_t submit(struct stack *s, const char *template, int count, const char *context);
 /* Waits until all tasks first..first+count-1 are in that state ("SUCCESSFUL"). */

@@ -11,7 +11,7 @@ static enum subtask_outcome run(struct subtask_ctx *ctx, struct err *err)
 }
 
 const struct subtask_type subtask_finish = {
-	.name = "finish",
-	.never_blocks = true,
-	.run = run,
+        .name = "finish",
+        .never_blocks = true,
+        .run = run,
 };

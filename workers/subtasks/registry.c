@@ -5,8 +5,8 @@
 #include "workers/subtask_type.h"
 
 /*
- * Weak: a type that is named and has no file is not built in. Its subtasks stay READY until a worker
- * comes that has it, as with a worker of an older version.
+ * Weak: a type that is named and has no file is not built in. Its subtasks stay READY until a
+ * worker comes that has it, as with a worker of an older version.
  */
 #define SUBTASK_TYPE(symbol, name)                                                                 \
 	extern const struct subtask_type subtask_##symbol __attribute__((weak));
