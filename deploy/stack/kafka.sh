@@ -7,18 +7,19 @@ kafka_pom=$REPO/deploy/kafka/pom.xml
 kafka_log=$RUN/log/kafka.log
 kafka_out=$RUN/log/kafka.out # what the JVM itself says
 kafka_home=                  # the cache folder in use
+kafka_jvm=                   # the java in use
 
 # The name carries the pom, so that a changed pom never mixes with jars that are in use.
-kafka_find_home() {
+kafka_find() {
 	local cache=${XDG_CACHE_HOME:-${HOME:-$RUN}/.cache}
 
+	kafka_jvm=$(java_find) || die "there is no java of version 17 or later; run: make deps"
 	kafka_home=$cache/obpipe/kafka-$KAFKA_VERSION-$(sha256sum <"$kafka_pom" | cut -c1-8)
 }
 
 # Fills the cache. Another run folder may want the same at this moment: one works, the others wait.
 kafka_prepare() {
-	kafka_find_home
-	command -v java >/dev/null || die "there is no java on the PATH; run: make deps"
+	kafka_find
 	if [[ ! -e $kafka_home/complete || ! -e $(kafka_archive) ]]; then
 		mkdir -p "${kafka_home%/*}"
 		exec 8>"${kafka_home%/*}/lock"
@@ -76,7 +77,7 @@ kafka_java() {
 
 	archive=$(kafka_archive)
 	jars=$(cd "$kafka_home" && printf ':%s' libs/*.jar)
-	kafka_command=(env -C "$kafka_home" java -XX:+UseSerialGC -XX:-UsePerfData
+	kafka_command=(env -C "$kafka_home" "$kafka_jvm" -XX:+UseSerialGC -XX:-UsePerfData
 		-XX:ErrorFile="$RUN/log/kafka-crash-%p.log" -XX:+ExitOnOutOfMemoryError
 		-Djava.awt.headless=true -Djava.io.tmpdir="$RUN/kafka/tmp"
 		-Dobpipe.log.dir="$RUN/log"
@@ -91,7 +92,7 @@ kafka_java() {
 # An archive fits one build of Java only, so its name says which.
 kafka_archive() {
 	printf '%s/classes-%s.jsa' "$kafka_home" \
-		"$(stat -Lc %Y-%s "$(dirname "$(readlink -f "$(command -v java)")")/../lib/server/libjvm.so")"
+		"$(stat -Lc %Y-%s "${kafka_jvm%/bin/java}/lib/server/libjvm.so")"
 }
 
 kafka_configure() {

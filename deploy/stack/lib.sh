@@ -152,7 +152,10 @@ wait_ready() {
 	done
 }
 
-log_tail() { tail -n 25 "$1" 2>/dev/null | cut -c1-300 | sed 's/^/    /' >&2 || true; }
+# log_tail FILE.log: its end, and that of FILE.out where the program has such.
+log_tail() {
+	tail -q -n 25 "${1%.log}.out" "$1" 2>/dev/null | cut -c1-300 | sed 's/^/    /' >&2 || true
+}
 
 # --- ports ---
 
@@ -213,6 +216,29 @@ url_of() {
 	'[::]') address='[::1]' ;;
 	esac
 	printf 'http://%s:%s' "$address" "$(port_of "$1")"
+}
+
+# --- java ---
+
+# java_is_new_enough JAVA: Kafka 4 wants 17.
+java_is_new_enough() {
+	local version
+
+	version=$("$1" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1) || return 1
+	[[ $version && $version -ge 17 ]]
+}
+
+# java_find: the one on the PATH, or else Debian's.
+java_find() {
+	local java
+
+	for java in "$(command -v java)" /usr/lib/jvm/*/bin/java; do
+		if [[ -x $java ]] && java_is_new_enough "$java"; then
+			readlink -f "$java"
+			return 0
+		fi
+	done
+	return 1
 }
 
 # --- secrets ---
