@@ -24,6 +24,7 @@ die() {
 # Makes the run folder. Others may pass through it (PostgreSQL may run as another user) but not
 # look into it.
 run_folder_make() {
+	[[ $RUN != *[$',\\\n']* ]] || die "Kafka cannot use a folder with a comma or backslash: $RUN"
 	if [[ ! -d $RUN ]]; then
 		mkdir -p "$RUN" || die "cannot make the run folder $RUN"
 		chmod 711 "$RUN"
