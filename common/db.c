@@ -138,14 +138,14 @@ static int bind_params(const struct db_params *params, const char **values, int 
 
 	for (int i = 0; i < count; i++) {
 		values[i] = params->length[i] < 0 ? NULL
-						  : (const char *)params->data + params->offset[i];
+		                                  : (const char *)params->data + params->offset[i];
 		formats[i] = 1;
 	}
 	return count;
 }
 
 int db_query(struct db *db, enum query query, const struct db_params *params, PGresult **ret_res,
-	struct err *err)
+        struct err *err)
 {
 	const char *values[DB_PARAMS_MAX];
 	int formats[DB_PARAMS_MAX];
@@ -155,7 +155,7 @@ int db_query(struct db *db, enum query query, const struct db_params *params, PG
 	if (db_connect(db, err) < 0 || prepare(db, query, err) < 0)
 		return -1;
 	res = PQexecPrepared(db->conn, query_table[query].name, count, values,
-		params ? params->length : NULL, formats, 1);
+	        params ? params->length : NULL, formats, 1);
 	if (PQresultStatus(res) != PGRES_TUPLES_OK && PQresultStatus(res) != PGRES_COMMAND_OK) {
 		failed(db, res, true, err);
 		return err_prefix(err, "%s", query_table[query].name);
@@ -168,7 +168,7 @@ int db_query(struct db *db, enum query query, const struct db_params *params, PG
 }
 
 int db_stream(struct db *db, enum query query, const struct db_params *params, db_row_fn row,
-	void *arg, struct err *err)
+        void *arg, struct err *err)
 {
 	const char *values[DB_PARAMS_MAX];
 	int formats[DB_PARAMS_MAX];
@@ -179,7 +179,7 @@ int db_stream(struct db *db, enum query query, const struct db_params *params, d
 	if (db_connect(db, err) < 0 || prepare(db, query, err) < 0)
 		return -1;
 	if (!PQsendQueryPrepared(db->conn, query_table[query].name, count, values,
-		    params ? params->length : NULL, formats, 1))
+	            params ? params->length : NULL, formats, 1))
 		return failed(db, NULL, true, err);
 	PQsetSingleRowMode(db->conn);
 	while (going_on && ok && (res = PQgetResult(db->conn))) {

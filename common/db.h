@@ -118,7 +118,7 @@ int db_exec(struct db *db, const char *sql, struct err *err) __attribute__((warn
  */
 typedef bool (*db_row_fn)(void *arg, const PGresult *res);
 int db_stream(struct db *db, enum query query, const struct db_params *params, db_row_fn row,
-	void *arg, struct err *err) __attribute__((warn_unused_result));
+        void *arg, struct err *err) __attribute__((warn_unused_result));
 
 /* Builds the connection keywords both forms use (timeouts, application_name, options).
  * Arrays are static per thread and valid until the next call in this thread. */

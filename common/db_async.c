@@ -397,8 +397,8 @@ void db_batch_add(struct db_batch *batch, enum query query, const struct db_para
 	batch->count++;
 }
 
-void db_batch_add_prefix(struct db_batch *batch, enum query query, const struct db_params *params,
-	int count)
+void db_batch_add_prefix(
+        struct db_batch *batch, enum query query, const struct db_params *params, int count)
 {
 	db_batch_add(batch, query, params);
 	batch->statements[batch->count - 1].params.count = count;

@@ -41,8 +41,8 @@ struct db_batch *db_batch_new(
 /* Adds one statement; params are copied (NULL: none). At most 16 a batch. */
 void db_batch_add(struct db_batch *batch, enum query query, const struct db_params *params);
 /* The same with only the first `count` of the parameters. */
-void db_batch_add_prefix(struct db_batch *batch, enum query query, const struct db_params *params,
-	int count);
+void db_batch_add_prefix(
+        struct db_batch *batch, enum query query, const struct db_params *params, int count);
 /* Sends it; the batch belongs to the connection from here on. on_done may run before it returns. */
 void db_batch_send(struct db_batch *batch);
 

@@ -169,7 +169,7 @@ static int described(rd_kafka_event_t *event, const struct kafka_topic_spec *spe
 		/* A topic made a moment ago may not be known everywhere yet. */
 		if (rd_kafka_ConfigResource_error(resources[i]))
 			return kafka_err(
-				err, rd_kafka_ConfigResource_error(resources[i]), specs[i].name);
+			        err, rd_kafka_ConfigResource_error(resources[i]), specs[i].name);
 		if (compare_config(&specs[i], resources[i], err) < 0)
 			return -1;
 	}
@@ -200,7 +200,7 @@ static int describe(rd_kafka_t *rk, const struct kafka_topic_spec *specs, size_t
 }
 
 static int verify_config(rd_kafka_t *rk, const struct kafka_topic_spec *specs, size_t count,
-	int timeout_ms, struct err *err)
+        int timeout_ms, struct err *err)
 {
 	int64_t until = clock_mono_ms() + timeout_ms;
 	int rc = describe(rk, specs, count, timeout_ms, err);

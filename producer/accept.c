@@ -208,7 +208,6 @@ static void add_value(json_t *values, const char *name, json_t *value, struct fa
 {
 	_cleanup_free_ char *full = xasprintf("+%s", name);
 	_cleanup_free_ char *field = xasprintf("context.%s", name);
-	_cleanup_free_ char *text = NULL;
 	size_t i;
 	json_t *item;
 

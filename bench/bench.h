@@ -1,0 +1,49 @@
+/*
+ * bench: what the parts of obpipe-bench share. One thread; cheap, so that the load does not eat
+ * what it measures. Every part dies with a message when something is wrong or lost. bench/run puts
+ * the parts together and does what is SQL.
+ */
+#ifndef OBPIPE_BENCH_BENCH_H
+#define OBPIPE_BENCH_BENCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/settings.h"
+
+struct bench {
+	struct settings settings; /* where the services are, and who we are */
+	char host[64];
+	int port;        /* of the ingress */
+	char login[512]; /* base64 of user:password */
+};
+
+_Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Sorts and returns the value at `share` (0.5: the median). */
+double percentile(double *values, size_t count, double share);
+
+/* ---- http_load.c ---- */
+
+/* Fills `body` (at most `bytes`) for request n and returns its length; 0: a GET. */
+typedef size_t (*body_fn)(void *arg, int64_t n, char *body, size_t bytes);
+struct http_result {
+	double per_s;
+	double p50_ms, p99_ms;
+	int64_t sent, refused; /* refused: any status but 200 */
+};
+/* Keeps `connections` busy with requests to `path` for `seconds`, at most `most` requests. */
+struct http_result http_load(struct bench *b, const char *path, int connections, double seconds,
+        int64_t most, body_fn body, void *arg);
+/* One request (body NULL: GET); returns the whole answer in a static buffer; dies unless 200. */
+const char *http_once(struct bench *b, const char *path, const char *body);
+
+/* ---- kafka_load.c ---- */
+
+/* Produce to consume through librdkafka alone, one message at a time: p50 in ms. */
+double kafka_floor_ms(struct bench *b, int rounds);
+/* Reads new events for `seconds`: ms from the commit's time to our receiving them. Returns the
+ * events seen. */
+int64_t events_delay(struct bench *b, double seconds, double *ret_p50_ms, double *ret_p99_ms);
+
+#endif

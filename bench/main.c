@@ -1,0 +1,181 @@
+/* obpipe-bench: one measurement a call, its figures as one JSON object on stdout. */
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench.h"
+#include "common/clock.h"
+#include "common/exit_code.h"
+#include "common/mem.h"
+
+#define POLL_MS 5
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("bench: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(EXIT_FAILED);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+double percentile(double *values, size_t count, double share)
+{
+	if (!count)
+		return 0;
+	qsort(values, count, sizeof(*values), by_value);
+	return values[(size_t)((double)(count - 1) * share)];
+}
+
+static void print_http(struct http_result r)
+{
+	printf("{\"per_s\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"sent\":%" PRId64
+	       ",\"refused\":%" PRId64 "}\n",
+	        r.per_s, r.p50_ms, r.p99_ms, r.sent, r.refused);
+}
+
+/* http PATH CONNECTIONS SECONDS: GETs. */
+static void measure_get(struct bench *b, char **argv)
+{
+	print_http(http_load(b, argv[0], atoi(argv[1]), atof(argv[2]), INT64_MAX, NULL, NULL));
+}
+
+static size_t batch_add_body(void *arg, int64_t n, char *body, size_t bytes)
+{
+	const int64_t *first_host = arg;
+
+	return (size_t)snprintf(body, bytes,
+	        "{\"hostIds\":[%" PRId64 "],\"sqlPort\":2883,\"exporterPort\":2884,"
+	        "\"version\":\"obproxy-1.9.1.1-1919579.el7.x86_64.rpm\"}",
+	        *first_host + n);
+}
+
+/* post FIRST_HOST HOSTS CONNECTIONS SECONDS: batchAdd, each for another host. */
+static void measure_post(struct bench *b, char **argv)
+{
+	int64_t first = atoll(argv[0]);
+
+	print_http(http_load(b, "/api/v2/obproxy/clusters/1/obproxies/batchAdd", atoi(argv[2]),
+	        atof(argv[3]), atoll(argv[1]), batch_add_body, &first));
+}
+
+static int64_t first_id(const char *answer)
+{
+	const char *at = strstr(answer, "\"id\":");
+
+	/* The first "id" is the task's: its context and creator have none. */
+	if (!at)
+		die("an answer without a task: %s", answer);
+	return atoll(at + 5);
+}
+
+/* chain TEMPLATE TIMES: one after the other, each waited for. Prints the first and last task id. */
+static void run_chains(struct bench *b, char **argv)
+{
+	_cleanup_free_ char *body = xasprintf("{\"template\":\"%s\"}", argv[0]);
+	int64_t first = 0, last = 0;
+
+	for (int i = 0; i < atoi(argv[1]); i++) {
+		char path[96];
+
+		last = first_id(http_once(b, "/api/v2/obpipe/tasks", body));
+		first = first ? first : last;
+		snprintf(path, sizeof(path), "/api/v2/tasks/instances/%" PRId64, last);
+		while (strstr(http_once(b, path, NULL), "\"status\":\"RUNNING\",\"subtasks\""))
+			clock_sleep_ms(POLL_MS);
+	}
+	printf("{\"first\":%" PRId64 ",\"last\":%" PRId64 "}\n", first, last);
+}
+
+/* submit TEMPLATE COUNT TIMES EVERY_MS: COUNT tasks a request. */
+static void run_submit(struct bench *b, char **argv)
+{
+	_cleanup_free_ char *body = xasprintf(
+	        "{\"template\":\"%s\",\"count\":%d}", argv[0], atoi(argv[1]));
+	int64_t first = 0, last = 0, next_ms = clock_mono_ms();
+
+	for (int i = 0; i < atoi(argv[2]); i++) {
+		int64_t id = first_id(http_once(b, "/api/v2/obpipe/tasks", body));
+
+		first = first ? first : id;
+		last = id + atoi(argv[1]) - 1;
+		next_ms += atoi(argv[3]);
+		if (next_ms > clock_mono_ms())
+			clock_sleep_ms(next_ms - clock_mono_ms());
+	}
+	printf("{\"first\":%" PRId64 ",\"last\":%" PRId64 "}\n", first, last);
+}
+
+static void measure_kafka(struct bench *b, char **argv)
+{
+	printf("{\"p50_ms\":%.3f}\n", kafka_floor_ms(b, atoi(argv[0])));
+}
+
+static void measure_events(struct bench *b, char **argv)
+{
+	double p50, p99;
+	int64_t seen = events_delay(b, atof(argv[0]), &p50, &p99);
+
+	printf("{\"events\":%" PRId64 ",\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", seen, p50, p99);
+}
+
+static const struct measurement {
+	const char *name;
+	void (*run)(struct bench *b, char **argv);
+	int arguments;
+	const char *usage;
+} measurements[] = {
+        {"get", measure_get, 3, "PATH CONNECTIONS SECONDS"},
+        {"post", measure_post, 4, "FIRST_HOST HOSTS CONNECTIONS SECONDS"},
+        {"chain", run_chains, 2, "TEMPLATE TIMES"},
+        {"submit", run_submit, 4, "TEMPLATE COUNT TIMES EVERY_MS"},
+        {"kafka", measure_kafka, 1, "ROUNDS"},
+        {"events", measure_events, 1, "SECONDS"},
+};
+
+static void read_settings(struct bench *b)
+{
+	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
+	char user[256];
+	int n;
+
+	if (settings_load(&b->settings, SETTING_CLI, NULL, NULL, &errors) < 0)
+		die("%s", errors.buf);
+	if (sscanf(b->settings.url, "http://%63[^:]:%d", b->host, &b->port) != 2)
+		die("OBPIPE_URL must be http://ADDRESS:PORT");
+	n = snprintf(user, sizeof(user), "%s:%s", b->settings.user, b->settings.password);
+	EVP_EncodeBlock((unsigned char *)b->login, (unsigned char *)user, n);
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench b;
+
+	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(measurements); i++) {
+		const struct measurement *m = &measurements[i];
+
+		if (strcmp(argv[1], m->name) != 0 || argc != 2 + m->arguments)
+			continue;
+		read_settings(&b);
+		m->run(&b, argv + 2);
+		settings_release(&b.settings);
+		return EXIT_OK;
+	}
+	fputs("Usage: obpipe-bench MEASUREMENT ARGUMENTS\n", stderr);
+	for (size_t i = 0; i < ARRAY_SIZE(measurements); i++)
+		fprintf(stderr, "  %-8s %s\n", measurements[i].name, measurements[i].usage);
+	return EXIT_USAGE;
+}
