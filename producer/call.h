@@ -29,7 +29,9 @@ struct call {
 	bool receiving; /* the body is not whole yet */
 	bool too_large;
 	struct strbuf body;
-	int64_t started_us; /* monotonic */
+	int64_t started_us;    /* headers were whole, monotonic */
+	int64_t first_byte_us; /* the deadline of the body counts from here */
+	char *line;            /* method and path for the access log; NULL: not wanted */
 	char trace_id[17];
 	char traceparent[56];
 	char *user; /* once logged on */

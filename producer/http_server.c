@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +14,19 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "producer/auth.h"
+#include "producer/peers.h"
 #include "producer/routes.h"
 #include "producer/trace.h"
 
-/* Request line and headers of one connection; more is answered with 431. */
-#define CONNECTION_BYTES (16 * 1024)
+/* Request line and headers of one request; more is answered with 431. */
+#define HEADER_BYTES_MAX (16 * 1024)
+/* What MHD keeps of a connection; headers beyond that it answers with a 431 of its own. */
+#define CONNECTION_BYTES (32 * 1024)
+/* All bodies that are not handled yet: 12,000 connections of 1 MiB would be the end of us. */
+#define BODIES_BYTES_MAX (64 * 1024 * 1024)
 #define SWEEP_MS 200
 #define BACKLOG 1024
+#define SEND_OFF_MS 1000
 
 struct http_server {
 	struct ingress *in;
@@ -29,10 +34,14 @@ struct http_server {
 	int epoll_fd;
 	int listen_fd;
 	struct loop_timer *timer; /* what MHD_get_timeout asks for */
-	struct loop_timer *sweep; /* body deadlines */
+	struct loop_timer *sweep; /* deadlines of what clients send */
+	struct peers peers;
 	struct call *calls;
 	int call_count, waiting;
-	bool run_again; /* a connection was resumed */
+	size_t bodies_bytes; /* held by calls */
+	bool run_again;      /* a connection was resumed */
+	bool logs;           /* every request is logged */
+	bool stopping;       /* what handlers need is gone */
 };
 
 static void run_daemon(struct http_server *s)
@@ -73,7 +82,7 @@ static struct call *call_new(struct http_server *s, struct MHD_Connection *conne
 
 	c->in = s->in;
 	c->connection = connection;
-	c->started_us = clock_mono_us();
+	c->started_us = c->first_byte_us = clock_mono_us();
 	c->receiving = true;
 	c->next = s->calls;
 	if (c->next)
@@ -92,10 +101,12 @@ static void call_free(struct http_server *s, struct call *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	s->call_count--;
+	s->bodies_bytes -= c->body.len;
 	if (c->free_state)
 		c->free_state(c->state);
 	strbuf_release(&c->body);
 	strbuf_release(&c->reply);
+	free(c->line);
 	free(c->user);
 	free(c);
 }
@@ -123,8 +134,10 @@ const char *call_query(const struct call *c, const char *name)
 
 static enum MHD_Result send_answer(struct call *c)
 {
+	size_t bytes = c->reply.len;
+	char *body = strbuf_detach(&c->reply, NULL);
 	struct MHD_Response *response = MHD_create_response_from_buffer(
-	        c->reply.len, c->reply.buf ? c->reply.buf : (char *)"", MHD_RESPMEM_MUST_COPY);
+	        bytes, body, MHD_RESPMEM_MUST_FREE);
 	char status[8], number[16];
 	enum MHD_Result rc;
 
@@ -139,11 +152,17 @@ static enum MHD_Result send_answer(struct call *c)
 	if (c->status == MHD_HTTP_UNAUTHORIZED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
 		        "Basic realm=\"obpipe\", charset=\"UTF-8\"");
+	if (c->in->draining)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	rc = MHD_queue_response(c->connection, c->status, response);
 	MHD_destroy_response(response);
 	snprintf(status, sizeof(status), "%u", c->status);
 	metric_add_label(METRIC_HTTP_REQUESTS, status, 1);
 	metric_observe_us(METRIC_HTTP_SECONDS, clock_mono_us() - c->started_us);
+	if (c->line)
+		log_debug("request", "request", "s", c->line, "status", "i", (int64_t)c->status,
+		        "us", "i", clock_mono_us() - c->started_us, "user", "s", c->user, "trace",
+		        "s", c->trace_id);
 	return rc;
 }
 
@@ -167,6 +186,14 @@ static void refuse(struct call *c)
 		        "the body has more than %d bytes; send fewer hosts in one request",
 		        BODY_BYTES_MAX);
 		break;
+	case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
+		reply_error(c, c->early_status, "COM10003",
+		        "the headers have more than %d bytes; send fewer", HEADER_BYTES_MAX);
+		break;
+	case MHD_HTTP_SERVICE_UNAVAILABLE:
+		metric_add_label(METRIC_REFUSED, "busy", 1);
+		reply_unavailable(c, "too many large requests are under way; try again");
+		break;
 	case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
 		reply_error(c, c->early_status, "COM10003",
 		        "the body must be JSON: send it with Content-Type: application/json");
@@ -183,6 +210,10 @@ static void process(struct call *c)
 	struct http_server *s = c->in->http;
 
 	c->receiving = false;
+	if (s->stopping) {
+		reply_unavailable(c, "the ingress is stopping; send the request again");
+		return;
+	}
 	if (!c->early_status && c->too_large)
 		c->early_status = MHD_HTTP_CONTENT_TOO_LARGE;
 	if (!c->early_status && c->body.len && !is_json(c))
@@ -196,6 +227,7 @@ static void process(struct call *c)
 		return;
 	}
 	if (s->waiting >= c->in->settings.http_in_flight) {
+		metric_add_label(METRIC_REFUSED, "busy", 1);
 		reply_unavailable(c, "too many requests wait already; try again in a moment");
 		return;
 	}
@@ -210,6 +242,55 @@ static int64_t content_length(struct MHD_Connection *connection)
 	return text ? strtoll(text, NULL, 10) : 0;
 }
 
+/* What the headers alone decide; 0: nothing. These are answered before the body: MHD closes the
+ * connection behind them. */
+static unsigned int judge_headers(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	        connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	if (info && info->header_size > HEADER_BYTES_MAX)
+		return MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE;
+	return content_length(connection) > BODY_BYTES_MAX ? MHD_HTTP_CONTENT_TOO_LARGE : 0;
+}
+
+static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *connection,
+        const char *method, const char *url, void **state)
+{
+	struct peer *peer = peer_of(connection);
+	struct call *c;
+	unsigned int status;
+
+	if (peer->dead)
+		return MHD_NO; /* its 408 is on the wire */
+	*state = c = call_new(s, connection);
+	c->first_byte_us = peer_request_begins(peer, c, c->started_us);
+	if (s->logs)
+		c->line = xasprintf("%s %s", method, url);
+	trace_from_headers(c);
+	route_find(c, method, url);
+	status = judge_headers(connection);
+	if (!status)
+		return MHD_YES;
+	c->early_status = status;
+	refuse(c);
+	return send_answer(c);
+}
+
+static void take_body(struct http_server *s, struct call *c, const char *data, size_t bytes)
+{
+	if (c->early_status)
+		return;
+	if (c->body.len + bytes > BODY_BYTES_MAX) {
+		c->too_large = true;
+	} else if (s->bodies_bytes + bytes > BODIES_BYTES_MAX) {
+		c->early_status = MHD_HTTP_SERVICE_UNAVAILABLE;
+	} else {
+		strbuf_add(&c->body, data, bytes);
+		s->bodies_bytes += bytes;
+	}
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
         const char *method, const char *version, const char *upload, size_t *upload_bytes,
         void **state)
@@ -217,23 +298,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	struct http_server *s = arg;
 	struct call *c = *state;
 
-	if (!c) {
-		*state = c = call_new(s, connection);
-		trace_from_headers(c);
-		route_find(c, method, url);
-		if (!c->early_status && content_length(connection) > BODY_BYTES_MAX)
-			c->early_status = MHD_HTTP_CONTENT_TOO_LARGE;
-		if (c->early_status == MHD_HTTP_CONTENT_TOO_LARGE) {
-			refuse(c); /* before the body: MHD closes the connection behind it */
-			return send_answer(c);
-		}
-		return MHD_YES;
-	}
+	if (!c)
+		return begin(s, connection, method, url, state);
+	if (peer_of(connection)->dead)
+		return MHD_NO;
 	if (*upload_bytes) {
-		if (c->body.len + *upload_bytes > BODY_BYTES_MAX)
-			c->too_large = true;
-		else
-			strbuf_add(&c->body, upload, *upload_bytes);
+		take_body(s, c, upload, *upload_bytes);
 		*upload_bytes = 0;
 		return MHD_YES;
 	}
@@ -251,38 +321,51 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
         enum MHD_RequestTerminationCode code)
 {
-	if (*state)
-		call_free(arg, *state);
+	if (!*state)
+		return;
+	peer_request_ends(peer_of(connection));
+	call_free(arg, *state);
 	*state = NULL;
 }
 
 /*
- * A body that drips in resets MHD's idle timeout for ever, and MHD takes no answer in the middle of
- * a body: the 408 is written past it and the connection shut down.
+ * MHD takes no answer in the middle of headers or a body: the 408 is written past it and the
+ * connection shut down.
  */
+static void on_late(void *arg, struct peer *peer)
+{
+	struct http_server *s = arg;
+	struct call *c = peer->call ? peer->call : call_new(s, peer->connection);
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	ssize_t n;
+
+	peer->dead = true;
+	if (!peer->call)
+		trace_draw(c);
+	reply_error(c, MHD_HTTP_REQUEST_TIMEOUT, "COM10004",
+	        "the request was not whole within %lld ms; send it again, faster",
+	        (long long)s->in->settings.http_body_timeout_ms);
+	strbuf_addf(&text,
+	        "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+	        "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+	        c->reply.len);
+	strbuf_add(&text, c->reply.buf, c->reply.len);
+	n = send(peer->fd, text.buf, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)n; /* a client that does not read gets the close */
+	shutdown(peer->fd, SHUT_RDWR);
+	metric_add_label(METRIC_HTTP_REQUESTS, "408", 1);
+	c->receiving = false;
+	if (!peer->call)
+		call_free(s, c);
+}
+
 static void on_sweep(void *arg)
 {
-	static const char answer[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-	                             "Content-Length: 0\r\n\r\n";
 	struct http_server *s = arg;
-	int64_t oldest = clock_mono_us() - s->in->settings.http_body_timeout_ms * 1000;
 
-	for (struct call *c = s->calls; c; c = c->next) {
-		const union MHD_ConnectionInfo *info;
-		ssize_t n;
-
-		if (!c->receiving || c->started_us > oldest)
-			continue;
-		info = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		n = send(info->connect_fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-		(void)n; /* a client that does not read gets the close */
-		shutdown(info->connect_fd, SHUT_RDWR);
-		c->receiving = false;
-		metric_add_label(METRIC_HTTP_REQUESTS, "408", 1);
-	}
-	metric_set(METRIC_HTTP_CONNECTIONS,
-	        MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
-	                ->num_connections);
+	peers_sweep(&s->peers, clock_mono_us(), s->in->settings.http_body_timeout_ms * 1000,
+	        on_late, s);
+	metric_set(METRIC_HTTP_CONNECTIONS, s->peers.count);
 	loop_timer_arm(s->sweep, SWEEP_MS);
 }
 
@@ -335,6 +418,7 @@ int http_server_start(struct ingress *in, char **ret_address, struct err *err)
 	struct http_server *s = xcalloc(1, sizeof(*s));
 
 	s->in = in;
+	s->logs = !strcmp(in->settings.log_level, "debug");
 	s->listen_fd = listen_on(in->settings.http_listen, ret_address, err);
 	if (s->listen_fd < 0) {
 		free(s);
@@ -343,7 +427,8 @@ int http_server_start(struct ingress *in, char **ret_address, struct err *err)
 	s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
 	        0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
 	        MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-	        s, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)in->settings.http_connections,
+	        s, MHD_OPTION_NOTIFY_CONNECTION, peers_notify, &s->peers,
+	        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)in->settings.http_connections,
 	        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)in->settings.http_idle_timeout_s,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
 	if (!s->daemon) {
@@ -375,11 +460,28 @@ int http_server_calls(const struct http_server *s)
 	return s->call_count;
 }
 
+/* Calls nobody can answer any more, now that what they waited for is gone. */
+static void answer_rest(struct http_server *s)
+{
+	for (struct call *c = s->calls; c; c = c->next)
+		if (c->suspended)
+			reply_unavailable(c, "the ingress is stopping; send the request again");
+}
+
 void http_server_free(struct http_server *s)
 {
+	int64_t until = clock_mono_ms() + SEND_OFF_MS;
+
 	if (!s)
 		return;
+	s->stopping = true;
+	answer_rest(s); /* MHD aborts when it is stopped with suspended connections */
+	while (s->call_count > 0 && clock_mono_ms() < until)
+		loop_turn(s->in->loop, 10);
+	answer_rest(s);
+	MHD_run(s->daemon);
 	loop_del(s->in->loop, s->epoll_fd);
+	loop_set_after(s->in->loop, NULL, NULL);
 	loop_timer_free(s->timer);
 	loop_timer_free(s->sweep);
 	MHD_stop_daemon(s->daemon);

@@ -18,6 +18,8 @@ int http_server_start(struct ingress *in, char **ret_address, struct err *err)
 void http_server_quiesce(struct http_server *s);
 /* Calls whose answer is not sent yet. */
 int http_server_calls(const struct http_server *s);
+/* Stops at last: what still waits is answered 503. Everything that could answer a call later must
+ * be gone. Runs the loop for up to 1 s, so that the answers go out. */
 void http_server_free(struct http_server *s);
 
 #endif

@@ -49,6 +49,13 @@ static int read_settings(int argc, char **argv)
 		settings_help(stdout, SETTING_PRODUCER);
 		return EXIT_OK;
 	}
+	if (optind < argc) {
+		fprintf(stderr,
+		        "obpipe-producer: \"%s\": everything is set by the environment, "
+		        "see --help\n",
+		        argv[optind]);
+		return EXIT_USAGE;
+	}
 	if (settings_load(&ingress.settings, SETTING_PRODUCER, NULL, NULL, &errors) == 0)
 		return -1;
 	fputs(errors.buf, stderr);
@@ -123,15 +130,24 @@ static int start(struct err *err)
 	return 0;
 }
 
+/*
+ * What calls wait for goes first, each answering them on its way out; then the answers are sent;
+ * then the rest. A connection of the pool leaves the pool before its batches fail: their owners may
+ * want to send the next one.
+ */
 static void stop(int signal_fd)
 {
 	publisher_free(ingress.publisher, FLUSH_MS);
-	http_server_free(ingress.http);
-	log_ends_free(ingress.ends);
-	for (int i = 0; i < ingress.settings.pg_pool; i++)
-		db_async_free(ingress.pool[i]);
-	id_blocks_free(ingress.ids);
+	for (int i = 0; i < ingress.settings.pg_pool; i++) {
+		struct db_async *db = ingress.pool[i];
+
+		ingress.pool[i] = NULL;
+		db_async_free(db);
+	}
 	auth_free(ingress.auth);
+	log_ends_free(ingress.ends);
+	http_server_free(ingress.http);
+	id_blocks_free(ingress.ids);
 	inventory_free(ingress.inventory);
 	loop_del(ingress.loop, signal_fd);
 	close(signal_fd);

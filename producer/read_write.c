@@ -257,6 +257,10 @@ void log_ends_free(struct log_ends *e)
 	pthread_cond_destroy(&e->ask);
 	pthread_mutex_destroy(&e->lock);
 	loop_timer_free(e->timer);
+	for (struct waiting *w = e->waiting, *next; w; w = next) {
+		next = w->next;
+		free(w); /* its call is answered when the server stops */
+	}
 	free(e->topic);
 	free(e);
 }

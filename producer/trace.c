@@ -49,6 +49,12 @@ static bool is_traceparent(const char *text)
 	       is_hex(text + 53, 2) && strspn(text + 3, "0") < 32 && strspn(text + 36, "0") < 16;
 }
 
+void trace_draw(struct call *c)
+{
+	random_hex(c->trace_id, TRACE_DIGITS);
+	c->trace_id[12] = '4';
+}
+
 void trace_from_headers(struct call *c)
 {
 	const char *own = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, "x-trace-id");
@@ -62,8 +68,7 @@ void trace_from_headers(struct call *c)
 	} else if (w3c) {
 		memcpy(c->trace_id, w3c + 3, TRACE_DIGITS);
 	} else {
-		random_hex(c->trace_id, TRACE_DIGITS);
-		c->trace_id[12] = '4';
+		trace_draw(c);
 	}
 	if (w3c) {
 		memcpy(c->traceparent, w3c, W3C_BYTES);

@@ -11,6 +11,8 @@
  * digits of a valid traceparent's trace-id, then random with 4 as its 13th digit (ocp-api.md 1.2).
  */
 void trace_from_headers(struct call *c);
+/* Fills c->trace_id at random. */
+void trace_draw(struct call *c);
 /* Writes `digits` random lower-case hex digits and a NUL. */
 void random_hex(char *out, size_t digits);
 
