@@ -10,7 +10,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "producer/id_blocks.h"
-#include "producer/inventory.h"
+#include "producer/inventory_keeper.h"
 #include "producer/publish.h"
 #include "producer/routes.h"
 #include "producer/trace.h"
@@ -153,7 +153,8 @@ static json_t *batch_add_values(const struct batch_add_body *body)
 
 static void batch_add_body_ok(struct call *c, json_t *json, const struct batch_add_body *body)
 {
-	const struct task_form *form = inventory_form(c->in->inventory, ADD_OBPROXY);
+	const struct task_form *form = task_forms_newest(
+	        keeper_forms(c->in->inventory), ADD_OBPROXY);
 	struct request r;
 	char **contexts;
 
@@ -176,27 +177,30 @@ static void batch_add_body_ok(struct call *c, json_t *json, const struct batch_a
 		return;
 	}
 	for (size_t i = 0; i < r.task_count; i++)
-		inventory_take(c->in->inventory, r.tasks[i].host_id);
+		taken_hosts_add(
+		        keeper_taken(c->in->inventory), r.tasks[i].host_id, clock_mono_ms());
 	publish_request(c, &r, form, contexts);
 }
 
 void batch_add(struct call *c)
 {
-	struct faults faults = FAULTS_INIT;
+	_cleanup_faults_ struct faults faults = FAULTS_INIT;
+	const struct batch_add_world world = {
+	        .inventory = keeper_inventory(c->in->inventory),
+	        .taken = keeper_taken(c->in->inventory),
+	        .now_ms = clock_mono_ms(),
+	};
 	struct batch_add_body body;
 	json_t *json = read_object(c);
-	unsigned int status;
 
 	if (!json)
 		return;
-	status = validate_batch_add(c->in->inventory, c->params[0], json, &body, &faults);
-	if (status) {
+	if (validate_batch_add(&world, c->params[0], json, &body, &faults)) {
 		metric_add_label(METRIC_REFUSED, "invalid", 1);
-		reply_faults(c, status, &faults);
+		reply_faults(c, &faults);
 	} else {
 		batch_add_body_ok(c, json, &body);
 	}
-	faults_release(&faults);
 	json_decref(json);
 }
 
@@ -260,26 +264,25 @@ static int64_t read_count(const json_t *json, struct faults *faults)
 	return json_integer_value(count);
 }
 
-static const struct task_form *read_form(
-        struct call *c, const json_t *json, unsigned int *status, struct faults *faults)
+static const struct task_form *read_form(struct call *c, const json_t *json, struct faults *faults)
 {
 	const json_t *name = json_object_get(json, "template");
 	_cleanup_strbuf_ struct strbuf names = STRBUF_INIT;
 	const struct task_form *form;
 
-	*status = MHD_HTTP_BAD_REQUEST;
 	if (!json_is_string(name)) {
 		fault_add(faults, "COM10001", "template", name,
 		        "template is missing: give the name of one as a string");
 		return NULL;
 	}
-	form = inventory_form(c->in->inventory, json_string_value(name));
+	form = task_forms_newest(keeper_forms(c->in->inventory), json_string_value(name));
 	if (!form) {
-		inventory_template_names(c->in->inventory, &names);
-		*status = MHD_HTTP_NOT_FOUND;
+		task_forms_names(keeper_forms(c->in->inventory), &names);
+		faults->adding = MHD_HTTP_NOT_FOUND;
 		fault_add(faults, "COM10002", "template", name,
 		        "there is no template \"%s\"; there are: %s", json_string_value(name),
 		        names.len ? names.buf : "none, run `obpipe migrate`");
+		faults->adding = MHD_HTTP_BAD_REQUEST;
 	} else if (form->template->per_host) {
 		fault_add(faults, "COM10003", "template", name,
 		        "template \"%s\" works on hosts: POST "
@@ -291,9 +294,8 @@ static const struct task_form *read_form(
 
 void submit_template(struct call *c)
 {
-	struct faults faults = FAULTS_INIT;
+	_cleanup_faults_ struct faults faults = FAULTS_INIT;
 	const struct task_form *form;
-	unsigned int status;
 	json_t *json = read_object(c), *values;
 	struct request r = {0};
 	char **contexts = NULL;
@@ -301,12 +303,12 @@ void submit_template(struct call *c)
 
 	if (!json)
 		return;
-	form = read_form(c, json, &status, &faults);
+	form = read_form(c, json, &faults);
 	count = read_count(json, &faults);
 	values = context_values(json, &faults);
 	if (faults.count) {
 		metric_add_label(METRIC_REFUSED, "invalid", 1);
-		reply_faults(c, faults.count == 1 ? status : MHD_HTTP_BAD_REQUEST, &faults);
+		reply_faults(c, &faults);
 		json_decref(values);
 	} else {
 		fill_request(c, &r, form, json_incref(json), values);
@@ -317,6 +319,5 @@ void submit_template(struct call *c)
 		else
 			request_release(&r);
 	}
-	faults_release(&faults);
 	json_decref(json);
 }

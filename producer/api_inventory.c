@@ -4,11 +4,9 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "producer/inventory.h"
+#include "producer/inventory_keeper.h"
+#include "producer/query_params.h"
 #include "producer/routes.h"
-
-#define SIZE_DEFAULT 10
-#define SIZE_MOST 2000
 
 static void add_text(struct strbuf *sb, const char *name, const char *value)
 {
@@ -42,9 +40,9 @@ static void end_object(struct strbuf *sb)
 }
 
 static void render_obproxy(
-        struct strbuf *sb, const struct inventory_keeper *k, const struct inv_obproxy *o)
+        struct strbuf *sb, const struct inventory *inv, const struct inv_obproxy *o)
 {
-	const struct inv_host *h = inventory_host(k, o->host_id);
+	const struct inv_host *h = inventory_host(inv, o->host_id);
 
 	strbuf_addc(sb, '{');
 	add_text(sb, "architecture", o->architecture);
@@ -63,9 +61,8 @@ static void render_obproxy(
 	end_object(sb);
 }
 
-static void render_cluster(struct strbuf *sb, const struct inventory_keeper *k, size_t i)
+static void render_cluster(struct strbuf *sb, const struct inventory *inv, size_t i)
 {
-	const struct inventory *inv = inventory_now(k);
 	const struct inv_cluster *c = &inv->clusters[i];
 	bool first = true;
 
@@ -82,7 +79,7 @@ static void render_cluster(struct strbuf *sb, const struct inventory_keeper *k, 
 		if (!first)
 			strbuf_addc(sb, ',');
 		first = false;
-		render_obproxy(sb, k, &inv->obproxies[n]);
+		render_obproxy(sb, inv, &inv->obproxies[n]);
 	}
 	strbuf_adds(sb, "],");
 	add_number(sb, "parameterVersion", c->parameter_version);
@@ -92,10 +89,10 @@ static void render_cluster(struct strbuf *sb, const struct inventory_keeper *k, 
 	end_object(sb);
 }
 
-static void render_host(struct strbuf *sb, const struct inventory_keeper *k, size_t i)
+static void render_host(struct strbuf *sb, const struct inventory *inv, size_t i)
 {
-	const struct inv_host *h = &inventory_now(k)->hosts[i];
-	const struct inv_cluster *c = h->obproxy ? inventory_cluster(k, h->obproxy->cluster_id)
+	const struct inv_host *h = &inv->hosts[i];
+	const struct inv_cluster *c = h->obproxy ? inventory_cluster(inv, h->obproxy->cluster_id)
 	                                         : NULL;
 
 	strbuf_addc(sb, '{');
@@ -124,9 +121,9 @@ static void render_host(struct strbuf *sb, const struct inventory_keeper *k, siz
 	end_object(sb);
 }
 
-static void render_package(struct strbuf *sb, const struct inventory_keeper *k, size_t i)
+static void render_package(struct strbuf *sb, const struct inventory *inv, size_t i)
 {
-	const struct inv_package *p = &inventory_now(k)->packages[i];
+	const struct inv_package *p = &inv->packages[i];
 
 	strbuf_addc(sb, '{');
 	add_text(sb, "architecture", p->architecture);
@@ -144,73 +141,50 @@ static void render_package(struct strbuf *sb, const struct inventory_keeper *k, 
 	end_object(sb);
 }
 
-static int64_t number(
-        struct call *c, const char *name, int64_t fallback, int64_t max, struct faults *faults)
-{
-	const char *text = call_query(c, name);
-	char *end;
-	int64_t value;
-
-	if (!text || !*text)
-		return fallback;
-	value = strtoll(text, &end, 10);
-	if (!*end && value >= 1 && value <= max)
-		return value;
-	json_t *rejected = json_string(text);
-
-	fault_add(faults, "COM10001", name, rejected, "%s must be an integer from 1 to %" PRId64,
-	        name, max);
-	json_decref(rejected);
-	return fallback;
-}
-
 /* One page of `count` rows. */
 static void answer_page(struct call *c, size_t count,
-        void (*render)(struct strbuf *sb, const struct inventory_keeper *k, size_t i))
+        void (*render)(struct strbuf *sb, const struct inventory *inv, size_t i))
 {
-	struct faults faults = FAULTS_INIT;
-	int64_t page = number(c, "page", 1, 10000000, &faults);
-	int64_t size = number(c, "size", SIZE_DEFAULT, SIZE_MOST, &faults);
-	int64_t total = (int64_t)count, from = (page - 1) * size;
+	_cleanup_faults_ struct faults faults = FAULTS_INIT;
+	struct page page = query_page(c, &faults);
+	int64_t total = (int64_t)count, from = (page.number - 1) * page.size;
 
 	if (faults.count) {
-		reply_faults(c, MHD_HTTP_BAD_REQUEST, &faults);
-		faults_release(&faults);
+		reply_faults(c, &faults);
 		return;
 	}
 	reply_begin(c);
 	strbuf_adds(&c->reply, "{\"contents\":[");
-	for (int64_t i = from; i < total && i < from + size; i++) {
+	for (int64_t i = from; i < total && i < from + page.size; i++) {
 		if (i > from)
 			strbuf_addc(&c->reply, ',');
-		render(&c->reply, c->in->inventory, (size_t)i);
+		render(&c->reply, keeper_inventory(c->in->inventory), (size_t)i);
 	}
-	strbuf_addf(&c->reply,
-	        "],\"page\":{\"number\":%" PRId64 ",\"size\":%" PRId64 ",\"totalElements\":%" PRId64
-	        ",\"totalPages\":%" PRId64 "}}",
-	        page, size, total, (total + size - 1) / size);
+	strbuf_adds(&c->reply, "],");
+	page_render(&c->reply, &page, total);
+	strbuf_addc(&c->reply, '}');
 	reply_end(c, MHD_HTTP_OK);
 }
 
 void cluster_list(struct call *c)
 {
-	answer_page(c, inventory_now(c->in->inventory)->cluster_count, render_cluster);
+	answer_page(c, keeper_inventory(c->in->inventory)->cluster_count, render_cluster);
 }
 
 void host_list(struct call *c)
 {
-	answer_page(c, inventory_now(c->in->inventory)->host_count, render_host);
+	answer_page(c, keeper_inventory(c->in->inventory)->host_count, render_host);
 }
 
 void package_list(struct call *c)
 {
-	answer_page(c, inventory_now(c->in->inventory)->package_count, render_package);
+	answer_page(c, keeper_inventory(c->in->inventory)->package_count, render_package);
 }
 
 void cluster_get(struct call *c)
 {
-	const struct inventory *inv = inventory_now(c->in->inventory);
-	const struct inv_cluster *found = inventory_cluster(c->in->inventory, c->params[0]);
+	const struct inventory *inv = keeper_inventory(c->in->inventory);
+	const struct inv_cluster *found = inventory_cluster(inv, c->params[0]);
 
 	if (!found) {
 		reply_error(c, MHD_HTTP_NOT_FOUND, "ODP21001",
@@ -218,6 +192,6 @@ void cluster_get(struct call *c)
 		return;
 	}
 	reply_begin(c);
-	render_cluster(&c->reply, c->in->inventory, (size_t)(found - inv->clusters));
+	render_cluster(&c->reply, inv, (size_t)(found - inv->clusters));
 	reply_end(c, MHD_HTTP_OK);
 }

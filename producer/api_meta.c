@@ -4,7 +4,7 @@
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "producer/id_blocks.h"
-#include "producer/inventory.h"
+#include "producer/inventory_keeper.h"
 #include "producer/publish.h"
 #include "producer/read_write.h"
 #include "producer/routes.h"
@@ -43,8 +43,8 @@ static void find_missing(const struct ingress *in, struct strbuf *sb)
 {
 	add_missing(sb, !ingress_db((struct ingress *)in), "postgres");
 	add_missing(sb, !log_ends_known(in->ends), "kafka");
-	add_missing(sb, !inventory_loaded(in->inventory), "inventory");
-	add_missing(sb, !inventory_form(in->inventory, "add-obproxy"),
+	add_missing(sb, !keeper_loaded(in->inventory), "inventory");
+	add_missing(sb, !task_forms_newest(keeper_forms(in->inventory), "add-obproxy"),
 	        "templates (run `obpipe migrate`)");
 	add_missing(sb, !id_blocks_have(in->ids, ID_TASK, 1), "task ids");
 	add_missing(sb, in->draining, "draining");

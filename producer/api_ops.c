@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "common/state.h"
+#include "producer/inventory_keeper.h"
 #include "producer/publish.h"
 #include "producer/read_write.h"
 #include "producer/routes.h"
@@ -85,13 +86,19 @@ static void on_done(void *arg, const struct err *err)
 	struct call *c = arg;
 	struct retry *r = c->state;
 
+	if (err && err->kind == ERR_UNKNOWN) {
+		reply_error(c, MHD_HTTP_GATEWAY_TIMEOUT, "COM10004",
+		        "PostgreSQL did not say whether the retry happened; look at task %" PRId64
+		        " before sending it again",
+		        c->params[0]);
+		return;
+	}
 	if (err) {
 		read_failed(c, err);
 		return;
 	}
 	if (r->rows.count == 0) {
-		reply_error(c, MHD_HTTP_NOT_FOUND, "TSK10001", "there is no task %" PRId64,
-		        c->params[0]);
+		read_write_missing(c, c->params[0], r->whole_task ? task_retry : subtask_retry);
 		return;
 	}
 	if (r->ready_count == 0) {
@@ -101,12 +108,14 @@ static void on_done(void *arg, const struct err *err)
 	for (int i = 0; i < r->ready_count; i++)
 		publish_hint(c->in, r->ready[i].type, c->params[0], r->ready[i].subtask_id,
 		        c->traceparent);
+	if (!forms_known(c, &r->rows))
+		return; /* done all the same; the next reading says so */
 	reply_begin(c);
 	if (r->whole_task)
-		task_rows_render_full(&c->reply, c->in->inventory, &r->rows, 0);
+		task_rows_render_full(&c->reply, keeper_forms(c->in->inventory), &r->rows, 0);
 	else
 		render_subtask(&c->reply,
-		        inventory_form_of(c->in->inventory, r->rows.tasks[0].template_id),
+		        task_forms_of(keeper_forms(c->in->inventory), r->rows.tasks[0].template_id),
 		        r->rows.tasks[0].first_subtask_id, &find_subtask(c, r)->now);
 	reply_end(c, MHD_HTTP_OK);
 }
@@ -125,8 +134,7 @@ static void retry(struct call *c, bool whole_task)
 	}
 	r = xcalloc(1, sizeof(*r));
 	r->whole_task = whole_task;
-	c->state = r;
-	c->free_state = retry_free;
+	call_set_state(c, r, retry_free);
 	batch = db_batch_new(db, on_result, on_done, c);
 	db_add_int8_array(&p, &c->params[0], 1);
 	db_batch_add(batch, QUERY_TASK_LOCK, &p);

@@ -6,25 +6,34 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "common/state.h"
-#include "producer/inventory.h"
+#include "producer/inventory_keeper.h"
+#include "producer/query_params.h"
 #include "producer/read_write.h"
 #include "producer/routes.h"
 #include "producer/task_rows.h"
 
-#define SIZE_DEFAULT 10
-#define SIZE_MAX_ 2000
-#define PAGE_MAX 10000000
 #define LOG_BYTES_MAX (1024 * 1024)
 
 void read_failed(struct call *c, const struct err *err)
 {
-	if (err->kind == ERR_PERMANENT)
-		reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "COM10005",
-		        "the database refused the question: %s", err->text);
-	else
-		reply_unavailable(c, "PostgreSQL is away; try again");
+	if (err->kind != ERR_PERMANENT) {
+		reply_unavailable(c, "PostgreSQL did not answer; try again");
+		return;
+	}
+	log_error("the database refused a question", "error", "e", err);
+	reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "COM10005",
+	        "the database refused the question; the log of the ingress says why");
+}
+
+bool forms_known(struct call *c, const struct task_rows *rows)
+{
+	if (task_rows_have_forms(rows, keeper_forms(c->in->inventory)))
+		return true;
+	reply_unavailable(c, "a new template is not read from PostgreSQL yet; try again");
+	return false;
 }
 
 /* ---- GET one ---- */
@@ -63,15 +72,17 @@ static void on_one_done(void *arg, const struct err *err)
 		return;
 	}
 	if (one->rows.count == 0) {
-		read_write_missing(c, c->params[0], task_get_again);
+		read_write_missing(c, c->params[0], task_get);
 		return;
 	}
+	if (!forms_known(c, &one->rows))
+		return;
 	reply_begin(c);
-	task_rows_render_full(&c->reply, c->in->inventory, &one->rows, 0);
+	task_rows_render_full(&c->reply, keeper_forms(c->in->inventory), &one->rows, 0);
 	reply_end(c, MHD_HTTP_OK);
 }
 
-void task_get_again(struct call *c)
+void task_get(struct call *c)
 {
 	struct db_async *db = ingress_db(c->in);
 	struct db_params p = DB_PARAMS_INIT;
@@ -81,12 +92,7 @@ void task_get_again(struct call *c)
 		reply_unavailable(c, "PostgreSQL is away; try again");
 		return;
 	}
-	if (c->state) {
-		c->free_state(c->state);
-		c->state = NULL;
-	}
-	c->state = xcalloc(1, sizeof(struct one));
-	c->free_state = one_free;
+	call_set_state(c, xcalloc(1, sizeof(struct one)), one_free);
 	batch = db_batch_new(db, on_one_result, on_one_done, c);
 	db_add_int8(&p, c->params[0]);
 	db_batch_add(batch, QUERY_API_TASK_GET, &p);
@@ -97,16 +103,12 @@ void task_get_again(struct call *c)
 	db_batch_send(batch);
 }
 
-void task_get(struct call *c)
-{
-	task_get_again(c);
-}
-
 /* ---- list ---- */
 
 struct list {
 	struct task_rows rows;
-	int64_t total, page, size;
+	struct page page;
+	int64_t total;
 };
 
 static void list_free(void *state)
@@ -117,31 +119,9 @@ static void list_free(void *state)
 	free(list);
 }
 
-/* A number of the query string; faults when it is none or outside. */
-static int64_t number(
-        struct call *c, const char *name, int64_t fallback, int64_t max, struct faults *faults)
-{
-	const char *text = call_query(c, name);
-	char *end;
-	int64_t value;
-
-	if (!text || !*text)
-		return fallback;
-	value = strtoll(text, &end, 10);
-	if (*end || value < 1 || value > max) {
-		json_t *rejected = json_string(text);
-
-		fault_add(faults, "COM10001", name, rejected,
-		        "%s must be an integer from 1 to %" PRId64, name, max);
-		json_decref(rejected);
-		return fallback;
-	}
-	return value;
-}
-
 static void add_states(struct call *c, struct db_params *p, struct faults *faults)
 {
-	const char *text = call_query(c, "status");
+	const char *text = query_text(c, "status", faults);
 	int16_t states[TASK_STATE_MAX * 4];
 	size_t count = 0;
 
@@ -151,11 +131,8 @@ static void add_states(struct call *c, struct db_params *p, struct faults *fault
 		int state = task_state_parse(name);
 
 		if (state < 0 || count == ARRAY_SIZE(states)) {
-			json_t *rejected = json_string(name);
-
-			fault_add(faults, "COM10001", "status", rejected,
+			fault_add_text(faults, "COM10001", "status", name,
 			        "status must list some of RUNNING, FAILED, SUCCESSFUL");
-			json_decref(rejected);
 			break;
 		}
 		states[count++] = (int16_t)state;
@@ -170,13 +147,12 @@ static void add_states(struct call *c, struct db_params *p, struct faults *fault
 /* $1 to $5 of the list queries. */
 static void add_filters(struct call *c, struct db_params *p, struct faults *faults)
 {
-	int64_t cluster = number(c, "clusterId", 0, JSON_SAFE_INTEGER_MAX, faults);
-	int64_t host = number(c, "hostId", 0, JSON_SAFE_INTEGER_MAX, faults);
-	const char *name = call_query(c, "name"), *type = call_query(c, "type");
+	int64_t cluster = query_number(c, "clusterId", 0, JSON_SAFE_INTEGER_MAX, faults);
+	int64_t host = query_number(c, "hostId", 0, JSON_SAFE_INTEGER_MAX, faults);
 
-	db_add_text(p, name && *name ? name : NULL);
+	db_add_text(p, query_text(c, "name", faults));
 	add_states(c, p, faults);
-	db_add_text(p, type && *type ? type : NULL);
+	db_add_text(p, query_text(c, "type", faults));
 	cluster ? db_add_int8(p, cluster) : db_add_null(p);
 	host ? db_add_int8(p, host) : db_add_null(p);
 }
@@ -200,11 +176,8 @@ static enum query sort_query(struct call *c, char *field, size_t bytes, struct f
 			return up ? QUERY_API_TASK_LIST_ASC : QUERY_API_TASK_LIST_DESC;
 		return up ? QUERY_API_TASK_SORT_ASC : QUERY_API_TASK_SORT_DESC;
 	}
-	json_t *rejected = json_string(text);
-
-	fault_add(faults, "COM10011", "sort", rejected,
+	fault_add_text(faults, "COM10011", "sort", text,
 	        "sort must be id, name, status, startTime or finishTime, then ,asc or ,desc");
-	json_decref(rejected);
 	return QUERY_API_TASK_LIST_DESC;
 }
 
@@ -226,17 +199,18 @@ static void on_subtasks_done(void *arg, const struct err *err)
 		read_failed(c, err);
 		return;
 	}
+	if (!forms_known(c, &list->rows))
+		return;
 	reply_begin(c);
 	strbuf_adds(sb, "{\"contents\":[");
 	for (size_t i = 0; i < list->rows.count; i++) {
 		if (i)
 			strbuf_addc(sb, ',');
-		task_rows_render_basic(sb, c->in->inventory, &list->rows, i);
+		task_rows_render_basic(sb, keeper_forms(c->in->inventory), &list->rows, i);
 	}
-	strbuf_addf(sb,
-	        "],\"page\":{\"number\":%" PRId64 ",\"size\":%" PRId64 ",\"totalElements\":%" PRId64
-	        ",\"totalPages\":%" PRId64 "}}",
-	        list->page, list->size, list->total, (list->total + list->size - 1) / list->size);
+	strbuf_adds(sb, "],");
+	page_render(sb, &list->page, list->total);
+	strbuf_addc(sb, '}');
 	reply_end(c, MHD_HTTP_OK);
 }
 
@@ -279,7 +253,7 @@ static void on_list_done(void *arg, const struct err *err)
 
 void task_list(struct call *c)
 {
-	struct faults faults = FAULTS_INIT;
+	_cleanup_faults_ struct faults faults = FAULTS_INIT;
 	struct db_params p = DB_PARAMS_INIT;
 	struct db_async *db = ingress_db(c->in);
 	struct list *list = xcalloc(1, sizeof(*list));
@@ -287,28 +261,25 @@ void task_list(struct call *c)
 	char field[16] = "";
 	enum query query;
 
-	c->state = list;
-	c->free_state = list_free;
+	call_set_state(c, list, list_free);
 	add_filters(c, &p, &faults);
-	list->page = number(c, "page", 1, PAGE_MAX, &faults);
-	list->size = number(c, "size", SIZE_DEFAULT, SIZE_MAX_, &faults);
+	list->page = query_page(c, &faults);
 	query = sort_query(c, field, sizeof(field), &faults);
 	if (faults.count) {
-		reply_faults(c, MHD_HTTP_BAD_REQUEST, &faults);
+		reply_faults(c, &faults);
 	} else if (!db) {
 		reply_unavailable(c, "PostgreSQL is away; try again");
 	} else {
 		batch = db_batch_new(db, on_list_result, on_list_done, c);
 		db_batch_add(batch, QUERY_API_TASK_COUNT, &p);
-		db_add_int8(&p, list->size);
-		db_add_int8(&p, (list->page - 1) * list->size);
+		db_add_int8(&p, list->page.size);
+		db_add_int8(&p, (list->page.number - 1) * list->page.size);
 		if (query == QUERY_API_TASK_SORT_ASC || query == QUERY_API_TASK_SORT_DESC)
 			db_add_text(&p, field);
 		db_batch_add(batch, query, &p);
 		db_batch_send(batch);
 	}
 	db_params_release(&p);
-	faults_release(&faults);
 }
 
 /* ---- log ---- */
@@ -316,7 +287,7 @@ void task_list(struct call *c)
 struct log_text {
 	struct strbuf text;
 	int64_t last_claim;
-	bool found;
+	bool task_found, found;
 	int state;
 };
 
@@ -328,26 +299,33 @@ static void log_free(void *state)
 	free(log);
 }
 
+/* Each attempt begins with OCP's separator, by which its console splits the text. */
+static void add_chunk(struct log_text *log, const PGresult *res, int row)
+{
+	int64_t claim = db_get_int8(res, row, 0);
+
+	if (claim != log->last_claim) {
+		strbuf_adds(&log->text, "############EXECUTE");
+		clock_add_iso(&log->text, db_get_time(res, row, 1));
+		strbuf_adds(&log->text, "############\n");
+	}
+	log->last_claim = claim;
+	strbuf_adds(&log->text, db_get_text(res, row, 2));
+}
+
 static void on_log_result(void *arg, int index, const PGresult *res)
 {
 	struct call *c = arg;
 	struct log_text *log = c->state;
 
 	if (index == 0) {
+		log->task_found = PQntuples(res) == 1;
+	} else if (index == 1) {
 		log->found = PQntuples(res) == 1;
 		log->state = log->found ? db_get_int2(res, 0, 1) : 0;
-		return;
-	}
-	for (int row = 0; row < PQntuples(res); row++) {
-		int64_t claim = db_get_int8(res, row, 0);
-
-		if (claim != log->last_claim) {
-			strbuf_adds(&log->text, "############EXECUTE");
-			clock_add_iso(&log->text, db_get_time(res, row, 1));
-			strbuf_adds(&log->text, "############\n");
-		}
-		log->last_claim = claim;
-		strbuf_adds(&log->text, db_get_text(res, row, 2));
+	} else {
+		for (int row = 0; row < PQntuples(res); row++)
+			add_chunk(log, res, row);
 	}
 }
 
@@ -361,12 +339,18 @@ static void on_log_done(void *arg, const struct err *err)
 		read_failed(c, err);
 		return;
 	}
+	if (!log->task_found) {
+		read_write_missing(c, c->params[0], subtask_log_get);
+		return;
+	}
 	if (!log->found) {
 		reply_error(c, MHD_HTTP_NOT_FOUND, "TSK10001",
 		        "there is no subtask %" PRId64 " in task %" PRId64, c->params[1],
 		        c->params[0]);
 		return;
 	}
+	if (log->text.len && log->text.buf[log->text.len - 1] != '\n')
+		strbuf_addc(&log->text, '\n');
 	strbuf_addf(&log->text, "state: %s\n", subtask_state_name(log->state));
 	skip = log->text.len > LOG_BYTES_MAX ? log->text.len - LOG_BYTES_MAX : 0;
 	reply_begin(c);
@@ -386,11 +370,11 @@ void subtask_log_get(struct call *c)
 		reply_unavailable(c, "PostgreSQL is away; try again");
 		return;
 	}
-	c->state = xcalloc(1, sizeof(struct log_text));
-	c->free_state = log_free;
+	call_set_state(c, xcalloc(1, sizeof(struct log_text)), log_free);
+	batch = db_batch_new(db, on_log_result, on_log_done, c);
 	db_add_int8(&p, c->params[0]);
 	db_add_int8(&p, c->params[1]);
-	batch = db_batch_new(db, on_log_result, on_log_done, c);
+	db_batch_add_prefix(batch, QUERY_API_TASK_GET, &p, 1);
 	db_batch_add(batch, QUERY_API_SUBTASK_GET, &p);
 	db_batch_add(batch, QUERY_API_SUBTASK_LOG, &p);
 	db_params_release(&p);

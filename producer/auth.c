@@ -15,7 +15,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "producer/inventory.h"
+#include "producer/inventory_keeper.h"
 
 #define KEY_BYTES 32
 #define GOOD_MS (10 * 60 * 1000)
@@ -199,14 +199,15 @@ void auth_check(struct auth *a, struct call *c, call_fn then)
 	struct question *q = xcalloc(1, sizeof(*q));
 	char *password = NULL,
 	     *user = MHD_basic_auth_get_username_password(c->connection, &password);
-	const char *hash = user ? inventory_user_hash(a->in->inventory, user) : NULL;
+	const struct inv_user *known =
+	        user ? inventory_user(keeper_inventory(a->in->inventory), user) : NULL;
 	struct verdict *v;
 
 	q->call = c;
 	q->then = then;
 	q->user = user ? xstrdup(user) : NULL;
 	q->password = password ? xstrdup(password) : NULL;
-	q->hash = xstrdup(hash ? hash : NOBODY);
+	q->hash = xstrdup(known ? known->hash : NOBODY);
 	if (user)
 		MHD_free(user);
 	if (password) {
@@ -218,7 +219,7 @@ void auth_check(struct auth *a, struct call *c, call_fn then)
 		refuse(c);
 		return;
 	}
-	if (!inventory_loaded(a->in->inventory)) {
+	if (!keeper_loaded(a->in->inventory)) {
 		question_free(q);
 		reply_unavailable(c, "the users are not read from PostgreSQL yet");
 		return;

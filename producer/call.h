@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "common/strbuf.h"
+#include "producer/faults.h"
 #include "producer/ingress.h"
 
 #define CALL_PARAMS_MAX 2
@@ -64,25 +65,14 @@ void reply_error(struct call *c, unsigned int status, const char *code, const ch
 /* PostgreSQL or Kafka cannot be asked now: 503 with Retry-After. */
 void reply_unavailable(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Every wrong field of one request. */
-struct faults {
-	struct strbuf list;        /* JSON objects, comma separated */
-	char code[ERR_CODE_BYTES]; /* of the first */
-	char first[512];           /* message of the first */
-	int count;
-};
-#define FAULTS_INIT                                                                                \
-	{                                                                                          \
-		0                                                                                  \
-	}
-void faults_release(struct faults *f);
-/* rejected may be NULL (the field is missing). */
-void fault_add(struct faults *f, const char *code, const char *field, const json_t *rejected,
-        const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-void reply_faults(struct call *c, unsigned int status, const struct faults *f);
+/* Every wrong field of one request, with the status of the worst. */
+void reply_faults(struct call *c, const struct faults *f);
 
 /* Where the answer goes once it is complete (http_server.c). */
 void call_done(struct call *c);
+
+/* Gives the call a state of its handler; the one it had is freed. */
+void call_set_state(struct call *c, void *state, void (*free_state)(void *state));
 
 /* A query parameter, decoded; NULL when absent. */
 const char *call_query(const struct call *c, const char *name);

@@ -127,6 +127,14 @@ void call_done(struct call *c)
 	s->run_again = true;
 }
 
+void call_set_state(struct call *c, void *state, void (*free_state)(void *state))
+{
+	if (c->free_state)
+		c->free_state(c->state);
+	c->state = state;
+	c->free_state = free_state;
+}
+
 const char *call_query(const struct call *c, const char *name)
 {
 	return MHD_lookup_connection_value(c->connection, MHD_GET_ARGUMENT_KIND, name);

@@ -31,6 +31,7 @@ struct ingress {
 	struct log_ends *ends;
 	struct db_async *pool[PG_POOL_MAX];
 	bool draining;
+	bool thread_left; /* a helper thread could not be ended: leave without freeing */
 };
 
 /* The connection of the pool with the least to do; NULL when PostgreSQL is away. */

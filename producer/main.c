@@ -14,7 +14,7 @@
 #include "producer/auth.h"
 #include "producer/http_server.h"
 #include "producer/id_blocks.h"
-#include "producer/inventory.h"
+#include "producer/inventory_keeper.h"
 #include "producer/publish.h"
 #include "producer/read_write.h"
 
@@ -124,7 +124,7 @@ static int start(struct err *err)
 		ingress.pool[i] = db_async_new(
 		        ingress.loop, &ingress.settings, "obpipe-ingress", NULL, NULL);
 	ingress.auth = auth_new(&ingress);
-	ingress.inventory = inventory_new(&ingress);
+	ingress.inventory = keeper_new(&ingress);
 	ingress.ids = id_blocks_new(&ingress);
 	log_notice("listening", "address", "s", address);
 	return 0;
@@ -148,7 +148,11 @@ static void stop(int signal_fd)
 	log_ends_free(ingress.ends);
 	http_server_free(ingress.http);
 	id_blocks_free(ingress.ids);
-	inventory_free(ingress.inventory);
+	keeper_free(ingress.inventory);
+	if (ingress.thread_left) {
+		log_notice("stopped");
+		_exit(EXIT_OK);
+	}
 	loop_del(ingress.loop, signal_fd);
 	close(signal_fd);
 	loop_free(ingress.loop);

@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/metrics.h"
-#include "producer/inventory.h"
+#include "producer/inventory_keeper.h"
 
 /* What a call waits for while its message is under way. */
 struct pending {
@@ -22,7 +22,6 @@ struct publisher {
 	struct kafka_producer *requests, *hints;
 	char *topic;
 	struct strbuf text;
-	bool answered_once; /* the last thing Kafka said was an acknowledgement */
 };
 
 static void pending_free(void *state)
@@ -40,7 +39,7 @@ static void give_hosts_back(struct ingress *in, const struct request *r)
 {
 	for (size_t i = 0; i < r->task_count; i++)
 		if (r->tasks[i].host_id)
-			inventory_give_back(in->inventory, r->tasks[i].host_id);
+			taken_hosts_give_back(keeper_taken(in->inventory), r->tasks[i].host_id);
 }
 
 static void answer_accepted(struct call *c, const struct pending *p)
@@ -81,11 +80,9 @@ static void answer_unknown(struct call *c, const struct pending *p, const char *
 static void on_report(void *arg, void *opaque, enum kafka_outcome outcome, int32_t partition,
         int64_t offset, const char *error)
 {
-	struct publisher *pub = arg;
 	struct call *c = opaque;
 	struct pending *p = c->state;
 
-	pub->answered_once = outcome == KAFKA_PERSISTED;
 	switch (outcome) {
 	case KAFKA_PERSISTED:
 		answer_accepted(c, p);
@@ -113,8 +110,7 @@ void publish_request(
 	*r = (struct request){0};
 	p->form = form;
 	p->contexts = contexts;
-	c->state = p;
-	c->free_state = pending_free;
+	call_set_state(c, p, pending_free);
 	strbuf_reset(&pub->text);
 	request_encode(&p->request, &pub->text);
 	if (kafka_produce(pub->requests, pub->topic, KAFKA_ANY_PARTITION, p->request.request_id,
@@ -140,11 +136,6 @@ void publish_hint(struct ingress *in, const char *type_name, int64_t task_id, in
 	/* Lost: stealing finds the row after steal_after. */
 	(void)!kafka_produce(in->publisher->hints, topic, KAFKA_ANY_PARTITION, key,
 	        (size_t)key_bytes, value, value_bytes, &header, 1, NULL, &err);
-}
-
-bool publisher_ready(const struct publisher *p)
-{
-	return p->answered_once || kafka_producer_queued(p->requests) == 0;
 }
 
 static void on_requests(void *arg, uint32_t events)

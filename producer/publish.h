@@ -13,8 +13,6 @@ struct publisher;
 
 struct publisher *publisher_new(struct ingress *in, struct err *err);
 void publisher_free(struct publisher *p, int flush_ms);
-/* Kafka acknowledged or answered something within the last seconds. */
-bool publisher_ready(const struct publisher *p);
 
 /*
  * Publishes *r for call c and answers it: 200 with the tasks, 503 (certainly not accepted: hosts

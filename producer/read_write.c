@@ -1,11 +1,11 @@
 #include "producer/read_write.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -13,6 +13,9 @@
 
 #define PARTITIONS_MAX 1000
 #define ASK_MS 1000
+/* How often Kafka is asked when nobody waits, for readiness. */
+#define IDLE_MS 1000
+#define LEAVE_S 3
 #define AGAIN_MS 10
 #define GIVE_UP_MS 2000
 
@@ -36,7 +39,7 @@ struct log_ends {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t ask;
-	bool wanted, stop;
+	bool wanted, stop; /* under the lock */
 	struct ends found; /* under the lock */
 	_Atomic bool known;
 	struct loop_timer *timer;
@@ -52,7 +55,9 @@ static int ask_kafka(
 	if (!found->count &&
 	        kafka_partition_count(&e->in->settings, e->topic, ASK_MS, &found->count, err) < 0)
 		return -1;
-	for (int i = 0; i < found->count && i < PARTITIONS_MAX; i++) {
+	if (found->count > PARTITIONS_MAX)
+		BUG("%d partitions of %s, more than settings allow", found->count, e->topic);
+	for (int i = 0; i < found->count; i++) {
 		int64_t low;
 
 		if (kafka_consumer_watermarks(
@@ -60,6 +65,19 @@ static int ask_kafka(
 			return -1;
 	}
 	return found->count ? 0 : err_set(err, ERR_RETRYABLE, "", "topic %s is missing", e->topic);
+}
+
+/* Until somebody wants to know, or the idle time is over. Under the lock. */
+static void wait_for_question(struct log_ends *e)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_MS / 1000;
+	while (!e->wanted && !e->stop)
+		if (pthread_cond_timedwait(&e->ask, &e->lock, &until) == ETIMEDOUT)
+			break;
+	e->wanted = false;
 }
 
 static void *run(void *arg)
@@ -73,24 +91,16 @@ static void *run(void *arg)
 	if (!consumer)
 		BUG("%s", err.text);
 	pthread_mutex_lock(&e->lock);
+	e->wanted = true;
 	while (!e->stop) {
-		if (!e->wanted) {
-			pthread_cond_wait(&e->ask, &e->lock);
-			continue;
-		}
-		e->wanted = false;
+		wait_for_question(e);
 		pthread_mutex_unlock(&e->lock);
 		int rc = ask_kafka(e, consumer, found, &err);
 
-		if (rc < 0)
-			clock_sleep_ms(100);
 		pthread_mutex_lock(&e->lock);
-		if (rc == 0) {
+		atomic_store(&e->known, rc == 0);
+		if (rc == 0)
 			e->found = *found;
-			atomic_store(&e->known, true);
-			loop_wake(e->in->loop);
-		}
-		e->wanted = e->wanted || (rc < 0 && !e->stop);
 	}
 	pthread_mutex_unlock(&e->lock);
 	kafka_consumer_free(consumer, 1000);
@@ -233,12 +243,15 @@ bool log_ends_known(const struct log_ends *ends)
 struct log_ends *log_ends_new(struct ingress *in, struct err *err)
 {
 	struct log_ends *e = xcalloc(1, sizeof(*e));
+	pthread_condattr_t monotonic;
 
 	e->in = in;
 	e->topic = kafka_topic(&in->settings, "requests");
-	e->wanted = true;
 	pthread_mutex_init(&e->lock, NULL);
-	pthread_cond_init(&e->ask, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->ask, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	e->timer = loop_timer_new(in->loop, on_timer, e);
 	if (pthread_create(&e->thread, NULL, run, e) != 0)
 		BUG("cannot start the thread that asks Kafka");
@@ -247,13 +260,20 @@ struct log_ends *log_ends_new(struct ingress *in, struct err *err)
 
 void log_ends_free(struct log_ends *e)
 {
+	struct timespec until;
+
 	if (!e)
 		return;
 	pthread_mutex_lock(&e->lock);
 	e->stop = true;
 	pthread_cond_signal(&e->ask);
 	pthread_mutex_unlock(&e->lock);
-	pthread_join(e->thread, NULL);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += LEAVE_S; /* it may be asking a broker that does not answer */
+	if (pthread_timedjoin_np(e->thread, NULL, &until) != 0) {
+		e->in->thread_left = true;
+		return;
+	}
 	pthread_cond_destroy(&e->ask);
 	pthread_mutex_destroy(&e->lock);
 	loop_timer_free(e->timer);

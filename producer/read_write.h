@@ -8,17 +8,21 @@
 
 #include "producer/call.h"
 
-/* The row of this task was not found. Answers 404 or 503, or runs `again` in a moment. */
+struct task_rows;
+
+/* The row of this task was not found. Answers 404 or 503, or runs `again` in a moment. For every
+ * route that takes a task id. */
 void read_write_missing(struct call *c, int64_t task_id, call_fn again);
 
-/* Answers a failed read: 503 when PostgreSQL is away, 500 when it refused. */
+/* Answers a failed read: 503 when PostgreSQL is away, 500 when it refused (api_tasks.c). */
 void read_failed(struct call *c, const struct err *err);
-void task_get_again(struct call *c);
+/* Are the templates of these tasks here? Otherwise answers 503 (api_tasks.c). */
+bool forms_known(struct call *c, const struct task_rows *rows);
 
 /* The helper thread that asks Kafka for the ends of the request topic. */
 struct log_ends *log_ends_new(struct ingress *in, struct err *err);
 void log_ends_free(struct log_ends *ends);
-/* True once the broker has answered. */
+/* True while the broker answers: it is asked once a second at least. */
 bool log_ends_known(const struct log_ends *ends);
 
 #endif

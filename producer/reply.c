@@ -1,9 +1,7 @@
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/json.h"
 #include "common/mem.h"
 #include "producer/call.h"
 
@@ -97,44 +95,11 @@ void reply_unavailable(struct call *c, const char *fmt, ...)
 	add_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "COM10004", message.buf, NULL);
 }
 
-void faults_release(struct faults *f)
-{
-	strbuf_release(&f->list);
-}
-
-void fault_add(struct faults *f, const char *code, const char *field, const json_t *rejected,
-        const char *fmt, ...)
-{
-	_cleanup_strbuf_ struct strbuf message = STRBUF_INIT;
-	struct strbuf *sb = &f->list;
-	va_list ap;
-
-	va_start(ap, fmt);
-	strbuf_vaddf(&message, fmt, ap);
-	va_end(ap);
-	if (f->count++ == 0) {
-		snprintf(f->code, sizeof(f->code), "%s", code);
-		snprintf(f->first, sizeof(f->first), "%s", message.buf);
-	} else {
-		strbuf_addc(sb, ',');
-	}
-	strbuf_adds(sb, "{\"field\":");
-	strbuf_add_json(sb, field, strlen(field));
-	strbuf_adds(sb, ",\"rejectedValue\":");
-	if (rejected)
-		json_append(sb, rejected);
-	else
-		strbuf_adds(sb, "null");
-	strbuf_adds(sb, ",\"message\":");
-	strbuf_add_json(sb, message.buf, message.len);
-	strbuf_addc(sb, '}');
-}
-
-void reply_faults(struct call *c, unsigned int status, const struct faults *f)
+void reply_faults(struct call *c, const struct faults *f)
 {
 	_cleanup_free_ char *message =
 	        f->count > 1 ? xasprintf("%s (and %d more, see subErrors)", f->first, f->count - 1)
 	                     : xstrdup(f->first);
 
-	add_error(c, status, f->code, message, f);
+	add_error(c, f->status, f->code, message, f);
 }

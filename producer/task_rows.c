@@ -82,11 +82,35 @@ static void add_text(struct strbuf *sb, const char *name, const char *value)
 	strbuf_addc(sb, ',');
 }
 
-/* The rows of one task, in the template's listing order. */
+bool task_rows_have_forms(const struct task_rows *rows, const struct task_forms *forms)
+{
+	for (size_t i = 0; i < rows->count; i++)
+		if (!task_forms_of(forms, rows->tasks[i].template_id))
+			return false;
+	return true;
+}
+
+/* The first subtask row of a task; they are sorted by task and node. */
+static size_t first_of(const struct task_rows *rows, int64_t task_id)
+{
+	size_t low = 0, high = rows->subtask_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (rows->subtasks[middle].task_id < task_id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static const struct subtask_now *find(const struct task_rows *rows, int64_t task_id, int16_t node)
 {
-	for (size_t i = 0; i < rows->subtask_count; i++)
-		if (rows->subtasks[i].task_id == task_id && rows->subtasks[i].now.node == node)
+	for (size_t i = first_of(rows, task_id);
+	        i < rows->subtask_count && rows->subtasks[i].task_id == task_id; i++)
+		if (rows->subtasks[i].now.node == node)
 			return &rows->subtasks[i].now;
 	return NULL;
 }
@@ -98,11 +122,11 @@ static void add_creator(struct strbuf *sb, const struct task_row *t)
 	strbuf_adds(sb, "},");
 }
 
-void task_rows_render_full(struct strbuf *sb, const struct inventory_keeper *inventory,
-        const struct task_rows *rows, size_t i)
+void task_rows_render_full(
+        struct strbuf *sb, const struct task_forms *forms, const struct task_rows *rows, size_t i)
 {
 	const struct task_row *t = &rows->tasks[i];
-	const struct task_form *form = inventory_form_of(inventory, t->template_id);
+	const struct task_form *form = task_forms_of(forms, t->template_id);
 	bool first = true;
 
 	strbuf_addc(sb, '{');
@@ -119,7 +143,7 @@ void task_rows_render_full(struct strbuf *sb, const struct inventory_keeper *inv
 	add_time(sb, "startTime", t->start_us);
 	add_text(sb, "status", task_state_name(t->state));
 	strbuf_adds(sb, "\"subtasks\":[");
-	for (int n = 0; form && n < form->template->node_count; n++) {
+	for (int n = 0; n < form->template->node_count; n++) {
 		const struct subtask_now *now = find(rows, t->task_id, form->template->listing[n]);
 
 		if (!now)
@@ -134,11 +158,11 @@ void task_rows_render_full(struct strbuf *sb, const struct inventory_keeper *inv
 	strbuf_addc(sb, '}');
 }
 
-void task_rows_render_basic(struct strbuf *sb, const struct inventory_keeper *inventory,
-        const struct task_rows *rows, size_t i)
+void task_rows_render_basic(
+        struct strbuf *sb, const struct task_forms *forms, const struct task_rows *rows, size_t i)
 {
 	const struct task_row *t = &rows->tasks[i];
-	const struct task_form *form = inventory_form_of(inventory, t->template_id);
+	const struct task_form *form = task_forms_of(forms, t->template_id);
 	bool first = true;
 
 	strbuf_addc(sb, '{');
@@ -150,13 +174,11 @@ void task_rows_render_basic(struct strbuf *sb, const struct inventory_keeper *in
 	add_time(sb, "startTime", t->start_us);
 	add_text(sb, "status", task_state_name(t->state));
 	strbuf_adds(sb, "\"subtasks\":[");
-	for (size_t s = 0; form && s < rows->subtask_count; s++) {
+	for (size_t s = first_of(rows, t->task_id);
+	        s < rows->subtask_count && rows->subtasks[s].task_id == t->task_id; s++) {
 		const struct subtask_now *now = &rows->subtasks[s].now;
-		const struct template_node *node;
+		const struct template_node *node = &form->template->nodes[now->node];
 
-		if (rows->subtasks[s].task_id != t->task_id)
-			continue;
-		node = &form->template->nodes[now->node];
 		strbuf_adds(sb, first ? "{" : ",{");
 		first = false;
 		add_text(sb, "description", node->description);

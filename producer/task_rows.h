@@ -3,7 +3,8 @@
 #ifndef OBPIPE_PRODUCER_TASK_ROWS_H
 #define OBPIPE_PRODUCER_TASK_ROWS_H
 
-#include "producer/inventory.h"
+#include "common/db.h"
+#include "producer/task_forms.h"
 
 struct subtask_row {
 	int64_t task_id;
@@ -28,10 +29,12 @@ struct task_rows {
 void task_rows_take(struct task_rows *rows, const PGresult *res);
 void task_rows_take_subtasks(struct task_rows *rows, const PGresult *res);
 void task_rows_release(struct task_rows *rows);
-/* Appends row i. */
-void task_rows_render_full(struct strbuf *sb, const struct inventory_keeper *inventory,
-        const struct task_rows *rows, size_t i);
-void task_rows_render_basic(struct strbuf *sb, const struct inventory_keeper *inventory,
-        const struct task_rows *rows, size_t i);
+/* False when a task's template is so new that its form is not here yet. */
+bool task_rows_have_forms(const struct task_rows *rows, const struct task_forms *forms);
+/* Appends row i; its form must be there. */
+void task_rows_render_full(
+        struct strbuf *sb, const struct task_forms *forms, const struct task_rows *rows, size_t i);
+void task_rows_render_basic(
+        struct strbuf *sb, const struct task_forms *forms, const struct task_rows *rows, size_t i);
 
 #endif

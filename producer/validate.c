@@ -10,26 +10,52 @@
 
 #define INVALID "COM10001"
 /* Manual, "add an OBProxy": what a cluster's OceanBase version accepts. */
+#define CLUSTER_FOUR "4"
 #define PACKAGE_OLDEST "1.8.0"
 #define PACKAGE_FOUR "4.0.0"
 
-static int64_t port(const json_t *json, const char *field, struct faults *faults)
+struct check {
+	const struct batch_add_world *world;
+	const json_t *json;
+	struct batch_add_body *body;
+	struct faults *faults;
+	const struct inv_package *package; /* NULL: not known */
+	int64_t *ids;                      /* host ids that can be one, sorted, each once */
+	size_t id_count;
+};
+
+static int64_t read_port(struct check *c, const char *field)
 {
-	const json_t *value = json_object_get(json, field);
+	const json_t *value = json_object_get(c->json, field);
 
 	if (!value || json_is_null(value)) {
-		fault_add(faults, INVALID, field, value, "%s is missing: give a port from %d to %d",
-		        field, PORT_MIN, PORT_MAX);
+		fault_add(c->faults, INVALID, field, value,
+		        "%s is missing: give a port from %d to %d", field, PORT_MIN, PORT_MAX);
 	} else if (!json_is_integer(value)) {
-		fault_add(faults, INVALID, field, value,
+		fault_add(c->faults, INVALID, field, value,
 		        "%s must be an integer without quotes, fraction or exponent", field);
 	} else if (json_integer_value(value) < PORT_MIN || json_integer_value(value) > PORT_MAX) {
-		fault_add(faults, INVALID, field, value, "%s must be from %d to %d", field,
+		fault_add(c->faults, INVALID, field, value, "%s must be from %d to %d", field,
 		        PORT_MIN, PORT_MAX);
 	} else {
 		return json_integer_value(value);
 	}
 	return 0;
+}
+
+/* ---- host ids ---- */
+
+static void read_host_id(struct check *c, const json_t *id, size_t place)
+{
+	char field[32];
+
+	snprintf(field, sizeof(field), "hostIds[%zu]", place);
+	if (!json_is_integer(id))
+		fault_add(c->faults, INVALID, field, id, "%s must be an integer", field);
+	else if (json_integer_value(id) < 1 || json_integer_value(id) > JSON_SAFE_INTEGER_MAX)
+		fault_add(c->faults, INVALID, field, id, "%s must be from 1 to 2^53-1", field);
+	else
+		c->ids[c->id_count++] = json_integer_value(id);
 }
 
 static int by_value(const void *a, const void *b)
@@ -39,238 +65,212 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void check_host_id(const json_t *id, size_t i, struct faults *faults)
+/* Sorts the ids and keeps one of each. */
+static void drop_duplicates(struct check *c)
 {
-	char field[32];
+	size_t kept = 0;
+	bool told = false;
 
-	snprintf(field, sizeof(field), "hostIds[%zu]", i);
-	if (!json_is_integer(id))
-		fault_add(faults, INVALID, field, id, "%s must be an integer", field);
-	else if (json_integer_value(id) < 1 || json_integer_value(id) > JSON_SAFE_INTEGER_MAX)
-		fault_add(faults, INVALID, field, id, "%s must be from 1 to 2^53-1", field);
-}
-
-static void check_duplicates(const json_t *ids, struct faults *faults)
-{
-	size_t count = json_array_size(ids);
-	int64_t *sorted = xcalloc(count + 1, sizeof(*sorted));
-
-	for (size_t i = 0; i < count; i++)
-		sorted[i] = json_integer_value(json_array_get(ids, i));
-	qsort(sorted, count, sizeof(*sorted), by_value);
-	for (size_t i = 1; i < count; i++) {
-		if (sorted[i] != sorted[i - 1] || (i > 1 && sorted[i] == sorted[i - 2]))
+	qsort(c->ids, c->id_count, sizeof(*c->ids), by_value);
+	for (size_t i = 0; i < c->id_count; i++) {
+		if (kept == 0 || c->ids[i] != c->ids[kept - 1]) {
+			c->ids[kept++] = c->ids[i];
+			told = false;
 			continue;
-		json_t *twice = json_integer(sorted[i]);
-
-		fault_add(faults, INVALID, "hostIds", twice,
-		        "host %" PRId64 " is named more than once in hostIds", sorted[i]);
-		json_decref(twice);
+		}
+		if (!told)
+			fault_add_number(c->faults, INVALID, "hostIds", c->ids[i],
+			        "host %" PRId64 " is named more than once in hostIds", c->ids[i]);
+		told = true;
 	}
-	free(sorted);
+	c->id_count = kept;
 }
 
-static void check_host_ids(const json_t *ids, struct faults *faults)
+static void read_host_ids(struct check *c)
 {
-	int before = faults->count;
-	size_t i;
+	const json_t *ids = json_object_get(c->json, "hostIds");
+	size_t count = json_array_size(ids), i;
 	json_t *id;
 
+	c->body->host_ids = ids;
 	if (!ids || json_is_null(ids)) {
-		fault_add(faults, INVALID, "hostIds", ids,
+		fault_add(c->faults, INVALID, "hostIds", ids,
 		        "hostIds is missing: give the hosts to add an OBProxy on");
-		return;
+	} else if (!json_is_array(ids)) {
+		fault_add(
+		        c->faults, INVALID, "hostIds", ids, "hostIds must be an array of integers");
+	} else if (count == 0 || count > HOSTS_MAX) {
+		fault_add(c->faults, INVALID, "hostIds", count ? NULL : ids,
+		        "hostIds must name 1 to %d hosts, not %zu", HOSTS_MAX, count);
+	} else {
+		c->ids = xcalloc(count, sizeof(*c->ids));
+		json_array_foreach (ids, i, id)
+			read_host_id(c, id, i);
+		drop_duplicates(c);
 	}
-	if (!json_is_array(ids)) {
-		fault_add(faults, INVALID, "hostIds", ids, "hostIds must be an array of integers");
-		return;
-	}
-	if (json_array_size(ids) == 0 || json_array_size(ids) > HOSTS_MAX) {
-		fault_add(faults, INVALID, "hostIds", NULL,
-		        "hostIds must name 1 to %d hosts, not %zu", HOSTS_MAX,
-		        json_array_size(ids));
-		return;
-	}
-	json_array_foreach (ids, i, id)
-		check_host_id(id, i, faults);
-	if (faults->count == before)
-		check_duplicates(ids, faults);
 }
 
-static void check_version(const json_t *json, struct batch_add_body *body, struct faults *faults)
+static void read_version(struct check *c)
 {
-	const json_t *value = json_object_get(json, "version");
+	const json_t *value = json_object_get(c->json, "version");
 	struct err err = {0};
 
 	if (!value || json_is_null(value)) {
-		fault_add(faults, INVALID, "version", value,
+		fault_add(c->faults, INVALID, "version", value,
 		        "version is missing: give the package's file name");
 	} else if (!json_is_string(value)) {
-		fault_add(faults, INVALID, "version", value, "version must be a string");
-	} else if (package_name_parse(json_string_value(value), &body->package, &err) < 0) {
-		fault_add(faults, err.code, "version", value, "version %s", err.text);
+		fault_add(c->faults, INVALID, "version", value, "version must be a string");
+	} else if (package_name_parse(json_string_value(value), &c->body->package, &err) < 0) {
+		fault_add(c->faults, err.code, "version", value, "version %s", err.text);
 	} else {
-		body->version = json_string_value(value);
+		c->body->version = json_string_value(value);
+		c->package = inventory_package(c->world->inventory, c->body->version);
 	}
 }
 
-static void check_form(const json_t *json, struct batch_add_body *body, struct faults *faults)
+/* ---- against the inventory ---- */
+
+static void check_cluster(struct check *c, int64_t cluster_id)
 {
-	body->host_ids = json_object_get(json, "hostIds");
-	check_host_ids(body->host_ids, faults);
-	body->sql_port = port(json, "sqlPort", faults);
-	body->exporter_port = port(json, "exporterPort", faults);
-	if (body->sql_port && body->sql_port == body->exporter_port)
-		fault_add(faults, INVALID, "exporterPort", json_object_get(json, "exporterPort"),
-		        "exporterPort must differ from sqlPort");
-	check_version(json, body, faults);
-}
-
-/* ---- what it names ---- */
-
-static void check_known(struct inventory_keeper *inventory, const struct batch_add_body *body,
-        struct faults *faults)
-{
-	size_t i;
-	json_t *id;
-
-	json_array_foreach (body->host_ids, i, id) {
-		if (inventory_host(inventory, json_integer_value(id)))
-			continue;
-		fault_add(faults, "CMP07005", "hostIds", id,
-		        "host %" JSON_INTEGER_FORMAT " is not in the inventory; GET "
-		        "/api/v2/compute/hosts lists them",
-		        json_integer_value(id));
-	}
-	if (!inventory_package(inventory, body->version)) {
-		json_t *version = json_string(body->version);
-
-		fault_add(faults, "PKG10014", "version", version,
-		        "package %s is not in the inventory; GET /api/v2/software-packages lists "
-		        "them",
-		        body->version);
-		json_decref(version);
-	}
-}
-
-/* ---- whether the parts fit each other ---- */
-
-/* The port the cluster has already: set for it, or that of its first OBProxy. */
-static int32_t fixed_port(const struct inventory_keeper *k, const struct inv_cluster *c, bool sql)
-{
-	const struct inventory *inv = inventory_now(k);
-	int32_t set = sql ? c->sql_port : c->exporter_port;
-
-	for (size_t i = 0; !set && i < inv->obproxy_count; i++)
-		if (inv->obproxies[i].cluster_id == c->id)
-			set = sql ? inv->obproxies[i].sql_port : inv->obproxies[i].exporter_port;
-	return set;
-}
-
-static void check_port(const struct inventory_keeper *k, const struct inv_cluster *c, bool sql,
-        int64_t value, struct faults *faults)
-{
-	const char *field = sql ? "sqlPort" : "exporterPort";
-	int32_t fixed = fixed_port(k, c, sql);
-
-	if (!fixed || fixed == value)
+	c->body->cluster = inventory_cluster(c->world->inventory, cluster_id);
+	if (c->body->cluster)
 		return;
-	json_t *rejected = json_integer(value);
-
-	fault_add(faults, INVALID, field, rejected,
-	        "%s of cluster %s is %d for all its OBProxies; give that", field, c->name, fixed);
-	json_decref(rejected);
+	c->faults->adding = 404;
+	fault_add_number(c->faults, "ODP21001", "id", cluster_id,
+	        "there is no OBProxy cluster %" PRId64 "; GET /api/v2/obproxy/clusters lists them",
+	        cluster_id);
+	c->faults->adding = 400;
 }
 
-static void check_rule(const struct batch_add_body *body, struct faults *faults)
+static void check_host(struct check *c, const struct inv_host *h, int64_t id)
 {
-	const char *version = body->package.version;
-	bool four = version_compare(body->cluster->version, "4.0") >= 0;
-	json_t *rejected = json_string(body->version);
+	struct faults *f = c->faults;
 
-	if (strcmp(body->package.name, "obproxy") != 0 &&
-	        strcmp(body->package.name, "obproxy-ce") != 0)
-		fault_add(faults, "PKG10013", "version", rejected, "%s is no OBProxy package",
-		        body->package.name);
-	else if (four && version_compare(version, PACKAGE_FOUR) < 0)
-		fault_add(faults, "ODP21110", "version", rejected,
+	f->adding = h ? 409 : 404;
+	if (!h)
+		fault_add_number(f, "CMP07005", "hostIds", id,
+		        "host %" PRId64 " is not in the inventory; GET /api/v2/compute/hosts "
+		        "lists them",
+		        id);
+	else if (strcmp(h->status, "AVAILABLE") != 0 && strcmp(h->status, "ONLINE") != 0)
+		fault_add_number(f, "CMP07004", "hostIds", id,
+		        "host %" PRId64 " (%s) is %s; it must be AVAILABLE or ONLINE", id, h->name,
+		        h->status);
+	else if (h->obproxy)
+		fault_add_number(f, "ODP21116", "hostIds", id,
+		        "host %" PRId64 " (%s) has an OBProxy already (id %" PRId64
+		        ", %s); choose another host",
+		        id, h->name, h->obproxy->id, h->obproxy->status);
+	else if (taken_hosts_has(c->world->taken, id, c->world->now_ms))
+		fault_add_number(f, "ODP21116", "hostIds", id,
+		        "another request is adding an OBProxy on host %" PRId64
+		        " (%s); wait for its task",
+		        id, h->name);
+	f->adding = 400;
+}
+
+static void check_architecture(struct check *c, const struct inv_host *h)
+{
+	const char *arch = c->body->package.arch;
+
+	if (!h || !c->package || !strcmp(arch, "noarch") || !strcmp(arch, h->architecture))
+		return;
+	fault_add_text(c->faults, "CMP07025", "version", c->body->version,
+	        "host %" PRId64 " (%s) is %s, the package is %s; choose a package for %s", h->id,
+	        h->name, h->architecture, arch, h->architecture);
+}
+
+static void check_hosts(struct check *c)
+{
+	for (size_t i = 0; i < c->id_count; i++) {
+		const struct inv_host *h = inventory_host(c->world->inventory, c->ids[i]);
+
+		check_host(c, h, c->ids[i]);
+		check_architecture(c, h);
+	}
+}
+
+static void check_ports(struct check *c)
+{
+	const struct batch_add_body *b = c->body;
+	const struct inv_cluster *cluster = b->cluster;
+
+	if (b->sql_port && b->sql_port == b->exporter_port)
+		fault_add_number(c->faults, INVALID, "exporterPort", b->exporter_port,
+		        "exporterPort must differ from sqlPort");
+	if (!cluster)
+		return;
+	if (b->sql_port && cluster->sql_port && b->sql_port != cluster->sql_port)
+		fault_add_number(c->faults, INVALID, "sqlPort", b->sql_port,
+		        "sqlPort of cluster %s is %d for all its OBProxies; give that",
+		        cluster->name, cluster->sql_port);
+	if (b->exporter_port && cluster->exporter_port &&
+	        b->exporter_port != cluster->exporter_port)
+		fault_add_number(c->faults, INVALID, "exporterPort", b->exporter_port,
+		        "exporterPort of cluster %s is %d for all its OBProxies; give that",
+		        cluster->name, cluster->exporter_port);
+}
+
+/* What the cluster's version asks of the package's. */
+static void check_version_rule(struct check *c)
+{
+	const struct inv_cluster *cluster = c->body->cluster;
+	const char *version = c->body->package.version;
+	bool four = version_compare(cluster->version, CLUSTER_FOUR) >= 0;
+	bool package_four = version_compare(version, PACKAGE_FOUR) >= 0;
+
+	if (four && !package_four)
+		fault_add_text(c->faults, "ODP21110", "version", c->body->version,
 		        "cluster %s has version %s and takes OBProxy " PACKAGE_FOUR " or newer",
-		        body->cluster->name, body->cluster->version);
-	else if (!four && (version_compare(version, PACKAGE_OLDEST) < 0 ||
-	                          version_compare(version, PACKAGE_FOUR) >= 0))
-		fault_add(faults, "ODP21110", "version", rejected,
+		        cluster->name, cluster->version);
+	else if (!four && (package_four || version_compare(version, PACKAGE_OLDEST) < 0))
+		fault_add_text(c->faults, "ODP21110", "version", c->body->version,
 		        "cluster %s has version %s and takes OBProxy " PACKAGE_OLDEST
 		        " or newer, older than " PACKAGE_FOUR,
-		        body->cluster->name, body->cluster->version);
-	json_decref(rejected);
+		        cluster->name, cluster->version);
 }
 
-static void check_fit(struct inventory_keeper *inventory, const struct batch_add_body *body,
-        struct faults *faults)
+static bool is_obproxy(const struct package_name *package)
 {
-	size_t i;
-	json_t *id;
+	return !strcmp(package->name, "obproxy") || !strcmp(package->name, "obproxy-ce");
+}
 
-	check_port(inventory, body->cluster, true, body->sql_port, faults);
-	check_port(inventory, body->cluster, false, body->exporter_port, faults);
-	check_rule(body, faults);
-	json_array_foreach (body->host_ids, i, id) {
-		const struct inv_host *h = inventory_host(inventory, json_integer_value(id));
+static void check_package(struct check *c)
+{
+	const char *file = c->body->version;
 
-		if (h && strcmp(h->architecture, body->package.arch) != 0)
-			fault_add(faults, "CMP07025", "version", id,
-			        "host %" PRId64 " (%s) is %s, the package is %s", h->id, h->name,
-			        h->architecture, body->package.arch);
+	if (!file)
+		return;
+	if (!c->package) {
+		c->faults->adding = 404;
+		fault_add_text(c->faults, "PKG10014", "version", file,
+		        "package %s is not in the inventory; GET /api/v2/software-packages lists "
+		        "them",
+		        file);
+		c->faults->adding = 400;
+	} else if (!is_obproxy(&c->body->package) ||
+	           strcmp(c->package->type, "OBPROXY_INSTALL_PACKAGE") != 0) {
+		fault_add_text(c->faults, "PKG10013", "version", file,
+		        "%s is no OBProxy package; give an obproxy-... file", file);
+	} else if (c->body->cluster) {
+		check_version_rule(c);
 	}
 }
 
-static void check_state(struct inventory_keeper *inventory, const struct batch_add_body *body,
-        struct faults *faults)
-{
-	size_t i;
-	json_t *id;
-
-	json_array_foreach (body->host_ids, i, id) {
-		const struct inv_host *h = inventory_host(inventory, json_integer_value(id));
-
-		if (strcmp(h->status, "AVAILABLE") != 0 && strcmp(h->status, "ONLINE") != 0)
-			fault_add(faults, "CMP07004", "hostIds", id,
-			        "host %" PRId64 " (%s) is %s; it must be AVAILABLE or ONLINE",
-			        h->id, h->name, h->status);
-		else if (h->obproxy)
-			fault_add(faults, "ODP21116", "hostIds", id,
-			        "host %" PRId64 " (%s) has an OBProxy already (id %" PRId64 ", %s)",
-			        h->id, h->name, h->obproxy->id, h->obproxy->status);
-		else if (inventory_taken(inventory, h->id))
-			fault_add(faults, "ODP21116", "hostIds", id,
-			        "another request is adding an OBProxy on host %" PRId64 " (%s)",
-			        h->id, h->name);
-	}
-}
-
-unsigned int validate_batch_add(struct inventory_keeper *inventory, int64_t cluster_id,
+unsigned int validate_batch_add(const struct batch_add_world *world, int64_t cluster_id,
         const json_t *json, struct batch_add_body *body, struct faults *faults)
 {
-	*body = (struct batch_add_body){0};
-	check_form(json, body, faults);
-	if (faults->count)
-		return MHD_HTTP_BAD_REQUEST;
-	body->cluster = inventory_cluster(inventory, cluster_id);
-	if (!body->cluster) {
-		json_t *id = json_integer(cluster_id);
+	struct check c = {.world = world, .json = json, .body = body, .faults = faults};
 
-		fault_add(faults, "ODP21001", "id", id,
-		        "there is no OBProxy cluster %" PRId64 "; GET /api/v2/obproxy/clusters "
-		        "lists them",
-		        cluster_id);
-		json_decref(id);
-	}
-	check_known(inventory, body, faults);
-	if (faults->count)
-		return MHD_HTTP_NOT_FOUND;
-	check_fit(inventory, body, faults);
-	if (faults->count)
-		return MHD_HTTP_BAD_REQUEST;
-	check_state(inventory, body, faults);
-	return faults->count ? MHD_HTTP_CONFLICT : 0;
+	*body = (struct batch_add_body){0};
+	check_cluster(&c, cluster_id);
+	read_host_ids(&c);
+	body->sql_port = read_port(&c, "sqlPort");
+	body->exporter_port = read_port(&c, "exporterPort");
+	check_ports(&c);
+	read_version(&c); /* before the hosts, which must fit the package */
+	check_hosts(&c);
+	check_package(&c);
+	free(c.ids);
+	return faults->status;
 }
