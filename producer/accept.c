@@ -80,11 +80,15 @@ static bool draw_ids(
 	struct id_blocks *ids = c->in->ids;
 	int64_t nodes = form->template->node_count, n = (int64_t)count;
 
-	if (!id_blocks_have(ids, ID_TASK, n) || !id_blocks_have(ids, ID_SUBTASK, n * nodes) ||
-	        (obproxy && !id_blocks_have(ids, ID_OBPROXY, n))) {
+	bool tasks = id_blocks_have(ids, ID_TASK, n); /* all are asked: each that is short grows */
+	bool subtasks = id_blocks_have(ids, ID_SUBTASK, n * nodes);
+	bool servers = !obproxy || id_blocks_have(ids, ID_OBPROXY, n);
+
+	if (!tasks || !subtasks || !servers) {
 		metric_add_label(METRIC_REFUSED, "ids", 1);
-		reply_unavailable(c, "the reserved task ids are used up and PostgreSQL, which "
-		                     "gives new ones, is away; nothing was accepted");
+		reply_unavailable(c, "there are no reserved ids left for this request, and "
+		                     "PostgreSQL has not given new ones yet; nothing was accepted, "
+		                     "try again");
 		return false;
 	}
 	r->tasks = xcalloc(count, sizeof(*r->tasks));

@@ -21,7 +21,7 @@
 #define GOOD_MS (10 * 60 * 1000)
 #define BAD_MS (30 * 1000)
 #define REMEMBERED_MAX 10000
-/* yescrypt of a random password nobody has: what an unknown user is compared with. */
+/* yescrypt of a random password nobody has, for when there are no users at all. */
 #define NOBODY "$y$j9T$8dVEK1FnHhKCq2Qe0uVn6.$wXj1vVJwU0CIdz6Nnv5kZ1mWqZQ2oQ0p1xO4pJq5cC4"
 
 struct verdict {
@@ -31,25 +31,36 @@ struct verdict {
 	UT_hash_handle hh;
 };
 
-struct question {
-	struct question *next;
+/* Who waits for a verdict. */
+struct asker {
+	struct asker *next;
 	struct call *call;
 	call_fn then;
-	char *user, *password, *hash;
-	unsigned char key[KEY_BYTES];
+};
+
+/* One password to verify; callers that give the same one meanwhile wait for the same verdict. */
+struct question {
+	struct question *next; /* in the thread's lists */
+	struct asker *askers;
+	char *user, *password;
+	char *hash;      /* the user's, or a decoy */
+	bool is_a_decoy; /* whatever the verdict: no */
 	bool good;
+	unsigned char key[KEY_BYTES];
+	UT_hash_handle hh; /* in auth.open */
 };
 
 struct auth {
 	struct ingress *in;
 	unsigned char secret[KEY_BYTES];
 	struct verdict *remembered;
+	struct question *open; /* asked and not answered, by key */
+	int waiting;           /* calls */
 	/* the helper thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct question *asked, *asked_tail, *answered;
-	int waiting;
 	bool stop;
 	int event_fd;
 };
@@ -60,7 +71,8 @@ static void refuse(struct call *c)
 	        "log on with HTTP Basic: a user that `obpipe user add` made, and its password");
 }
 
-/* The user's hash is part of it: a changed password is a new question. */
+/* The user's hash is part of it (a changed password is a new question), and whether it is his: the
+ * password of the decoy's owner must not be remembered for somebody else. */
 static void make_key(struct auth *a, const struct question *q, unsigned char *key)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -68,6 +80,7 @@ static void make_key(struct auth *a, const struct question *q, unsigned char *ke
 
 	strbuf_add(&text, q->user, strlen(q->user) + 1);
 	strbuf_add(&text, q->password, strlen(q->password) + 1);
+	strbuf_addc(&text, q->is_a_decoy ? 'd' : 'u');
 	strbuf_adds(&text, q->hash);
 	HMAC(EVP_sha256(), a->secret, KEY_BYTES, (unsigned char *)text.buf, text.len, key, &len);
 	explicit_bzero(text.buf, text.len);
@@ -75,6 +88,10 @@ static void make_key(struct auth *a, const struct question *q, unsigned char *ke
 
 static void question_free(struct question *q)
 {
+	for (struct asker *a = q->askers, *next; a; a = next) {
+		next = a->next;
+		free(a);
+	}
 	if (q->password)
 		explicit_bzero(q->password, strlen(q->password));
 	free(q->user);
@@ -102,17 +119,14 @@ static void remember(struct auth *a, const struct question *q)
 	v->until_ms = clock_mono_ms() + (q->good ? GOOD_MS : BAD_MS);
 }
 
-static void decide(struct question *q)
+static void decide(struct call *c, const char *user, bool good, call_fn then)
 {
-	struct call *c = q->call;
-
-	if (q->good) {
-		c->user = xstrdup(q->user);
-		q->then(c);
-	} else {
+	if (!good) {
 		refuse(c);
+		return;
 	}
-	question_free(q);
+	c->user = xstrdup(user);
+	then(c);
 }
 
 /* ---- the helper thread ---- */
@@ -142,7 +156,7 @@ static void *run(void *arg)
 		if (!a->asked)
 			a->asked_tail = NULL;
 		pthread_mutex_unlock(&a->lock);
-		q->good = verify(q, data);
+		q->good = verify(q, data) && !q->is_a_decoy;
 		pthread_mutex_lock(&a->lock);
 		q->next = a->answered;
 		a->answered = q;
@@ -151,6 +165,17 @@ static void *run(void *arg)
 	pthread_mutex_unlock(&a->lock);
 	free(data);
 	return NULL;
+}
+
+static void answered(struct auth *a, struct question *q)
+{
+	HASH_DEL(a->open, q);
+	remember(a, q);
+	for (struct asker *asker = q->askers; asker; asker = asker->next) {
+		a->waiting--;
+		decide(asker->call, q->user, q->good, asker->then);
+	}
+	question_free(q);
 }
 
 static void on_answers(void *arg, uint32_t events)
@@ -167,24 +192,43 @@ static void on_answers(void *arg, uint32_t events)
 	while (q) {
 		struct question *next = q->next;
 
-		a->waiting--;
-		remember(a, q);
-		decide(q);
+		answered(a, q);
 		q = next;
 	}
 	metric_set(METRIC_AUTH_QUEUE, a->waiting);
 }
 
-static void ask(struct auth *a, struct question *q)
+static void add_asker(struct auth *a, struct question *q, struct call *c, call_fn then)
 {
-	if (a->waiting >= a->in->settings.auth_queue) {
-		reply_unavailable(q->call, "too many passwords wait to be verified; try again");
+	struct asker *asker = xcalloc(1, sizeof(*asker));
+
+	*asker = (struct asker){.next = q->askers, .call = c, .then = then};
+	q->askers = asker;
+	a->waiting++;
+	metric_set(METRIC_AUTH_QUEUE, a->waiting);
+}
+
+/* Takes the question. */
+static void ask(struct auth *a, struct question *q, struct call *c, call_fn then)
+{
+	struct question *open;
+
+	HASH_FIND(hh, a->open, q->key, KEY_BYTES, open);
+	if (open) {
+		question_free(q);
+		add_asker(a, open, c, then);
+		return;
+	}
+	if (HASH_COUNT(a->open) >= a->in->settings.auth_queue) {
+		metric_add_label(METRIC_REFUSED, "busy", 1);
+		reply_unavailable(c, "too many passwords wait to be verified; try again");
 		question_free(q);
 		return;
 	}
-	a->waiting++;
-	metric_set(METRIC_AUTH_QUEUE, a->waiting);
+	add_asker(a, q, c, then);
+	HASH_ADD(hh, a->open, key, KEY_BYTES, q);
 	pthread_mutex_lock(&a->lock);
+	q->next = NULL;
 	if (a->asked_tail)
 		a->asked_tail->next = q;
 	else
@@ -194,44 +238,59 @@ static void ask(struct auth *a, struct question *q)
 	pthread_mutex_unlock(&a->lock);
 }
 
-void auth_check(struct auth *a, struct call *c, call_fn then)
+/*
+ * What a user is compared with who does not exist: the hash of one who does, so that it costs what
+ * those cost here; always the same one for the same name.
+ */
+static const char *decoy(const struct inventory *inv, const char *user)
 {
-	struct question *q = xcalloc(1, sizeof(*q));
-	char *password = NULL,
-	     *user = MHD_basic_auth_get_username_password(c->connection, &password);
-	const struct inv_user *known =
-	        user ? inventory_user(keeper_inventory(a->in->inventory), user) : NULL;
+	unsigned int n = 0;
+
+	for (; *user; user++)
+		n = n * 31 + (unsigned char)*user;
+	return inv->user_count ? inv->users[n % inv->user_count].hash : NOBODY;
+}
+
+void auth_check_password(
+        struct auth *a, struct call *c, const char *user, const char *password, call_fn then)
+{
+	const struct inventory *inv = keeper_inventory(a->in->inventory);
+	const struct inv_user *known = inventory_user(inv, user);
+	struct question *q;
 	struct verdict *v;
 
-	q->call = c;
-	q->then = then;
-	q->user = user ? xstrdup(user) : NULL;
-	q->password = password ? xstrdup(password) : NULL;
-	q->hash = xstrdup(known ? known->hash : NOBODY);
-	if (user)
-		MHD_free(user);
-	if (password) {
-		explicit_bzero(password, strlen(password));
-		MHD_free(password);
-	}
-	if (!q->user || !q->password) {
-		question_free(q);
-		refuse(c);
-		return;
-	}
 	if (!keeper_loaded(a->in->inventory)) {
-		question_free(q);
-		reply_unavailable(c, "the users are not read from PostgreSQL yet");
+		reply_unavailable(c, "the users are not read from PostgreSQL yet; try again");
 		return;
 	}
+	q = xcalloc(1, sizeof(*q));
+	q->user = xstrdup(user);
+	q->password = xstrdup(password);
+	q->hash = xstrdup(known ? known->hash : decoy(inv, user));
+	q->is_a_decoy = !known;
 	make_key(a, q, q->key);
 	HASH_FIND(hh, a->remembered, q->key, KEY_BYTES, v);
 	if (v && v->until_ms > clock_mono_ms()) {
-		q->good = v->good;
-		decide(q);
+		decide(c, user, v->good, then);
+		question_free(q);
 		return;
 	}
-	ask(a, q);
+	ask(a, q, c, then);
+}
+
+void auth_check(struct auth *a, struct call *c, call_fn then)
+{
+	char *password = NULL;
+	char *user = MHD_basic_auth_get_username_password(c->connection, &password);
+
+	if (user && password)
+		auth_check_password(a, c, user, password, then);
+	else
+		refuse(c);
+	if (password)
+		explicit_bzero(password, strlen(password));
+	MHD_free(password);
+	MHD_free(user);
 }
 
 struct auth *auth_new(struct ingress *in)
@@ -253,6 +312,7 @@ struct auth *auth_new(struct ingress *in)
 void auth_free(struct auth *a)
 {
 	struct verdict *v, *tmp;
+	struct question *q, *next;
 
 	if (!a)
 		return;
@@ -268,8 +328,10 @@ void auth_free(struct auth *a)
 		HASH_DEL(a->remembered, v);
 		free(v);
 	}
-	for (struct question *q = a->asked, *next; q; q = next) {
-		next = q->next;
+	/* Their calls are answered when the server stops. */
+	HASH_ITER(hh, a->open, q, next)
+	{
+		HASH_DEL(a->open, q);
 		question_free(q);
 	}
 	pthread_cond_destroy(&a->work);

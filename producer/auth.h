@@ -16,5 +16,8 @@ struct auth *auth_new(struct ingress *in);
 void auth_free(struct auth *a);
 /* Runs `then` once the caller is known (at once or later), or answers 401 or 503. */
 void auth_check(struct auth *a, struct call *c, call_fn then);
+/* The same with the credentials given. */
+void auth_check_password(
+        struct auth *a, struct call *c, const char *user, const char *password, call_fn then);
 
 #endif

@@ -183,9 +183,26 @@ static bool is_json(const struct call *c)
 	       (type[16] == '\0' || type[16] == ';' || type[16] == ' ');
 }
 
+static void refuse_params(struct call *c)
+{
+	_cleanup_faults_ struct faults faults = FAULTS_INIT;
+
+	for (int n = 0; n < route_param_count(c->route); n++) {
+		_cleanup_free_ char *name = route_param_name(c->route, n);
+
+		if (!c->params[n])
+			fault_add(&faults, "COM10001", name, NULL,
+			        "%s in the path must be from 1 to 2^53-1", name);
+	}
+	reply_faults(c, &faults);
+}
+
 static void refuse(struct call *c)
 {
 	switch (c->early_status) {
+	case MHD_HTTP_BAD_REQUEST:
+		refuse_params(c);
+		break;
 	case MHD_HTTP_METHOD_NOT_ALLOWED:
 		reply_error(c, c->early_status, "COM10008", "this path takes %s only", c->allow);
 		break;

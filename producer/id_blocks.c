@@ -9,9 +9,6 @@
 #define LOOK_MS 50
 /* Subtasks a task, as the blocks count them; a template with more nodes draws more blocks. */
 #define NODES_A_TASK 16
-/* A batch of 1,000 hosts must fit into one block. */
-#define TASKS_MIN 1000
-
 struct block {
 	struct id_blocks *owner;
 	const char *name;
@@ -19,7 +16,7 @@ struct block {
 	int64_t next, end;        /* in use */
 	int64_t spare, spare_end; /* fetched ahead; spare_end 0: none */
 	bool fetching;
-	int64_t coming;
+	int64_t coming, coming_size;
 };
 
 struct id_blocks {
@@ -45,10 +42,10 @@ static void on_done(void *arg, const struct err *err)
 		return; /* the next look tries again; ids of an unknown outcome are never used */
 	if (b->next == b->end) {
 		b->next = b->coming;
-		b->end = b->coming + b->size;
+		b->end = b->coming + b->coming_size;
 	} else {
 		b->spare = b->coming;
-		b->spare_end = b->coming + b->size;
+		b->spare_end = b->coming + b->coming_size;
 	}
 }
 
@@ -62,6 +59,7 @@ static void fetch(struct block *b)
 		return;
 	b->fetching = true;
 	b->coming = 0;
+	b->coming_size = b->size;
 	db_add_text(&p, b->name);
 	db_add_int8(&p, b->size);
 	batch = db_batch_new(db, on_result, on_done, b);
@@ -92,7 +90,7 @@ struct id_blocks *id_blocks_new(struct ingress *in)
 {
 	static const char *const names[] = {"task", "subtask", "obproxy"};
 	struct id_blocks *ids = xcalloc(1, sizeof(*ids));
-	int64_t size = in->settings.id_block < TASKS_MIN ? TASKS_MIN : in->settings.id_block;
+	int64_t size = in->settings.id_block;
 
 	ids->in = in;
 	for (int i = 0; i < ID_KIND_MAX; i++)
@@ -112,11 +110,17 @@ void id_blocks_free(struct id_blocks *ids)
 	free(ids);
 }
 
-bool id_blocks_have(const struct id_blocks *ids, enum id_kind kind, int64_t count)
+bool id_blocks_have(struct id_blocks *ids, enum id_kind kind, int64_t count)
 {
-	const struct block *b = &ids->blocks[kind];
+	struct block *b = &ids->blocks[kind];
 
-	return b->end - b->next >= count || b->spare_end - b->spare >= count;
+	if (b->end - b->next >= count || b->spare_end - b->spare >= count)
+		return true;
+	/* More than a block holds: the next one is as large, and takes the place of the spare. */
+	if (b->size < count)
+		b->size = count;
+	fetch(b);
+	return false;
 }
 
 int64_t id_blocks_draw(struct id_blocks *ids, enum id_kind kind, int64_t count)

@@ -15,8 +15,9 @@ struct id_blocks;
 
 struct id_blocks *id_blocks_new(struct ingress *in);
 void id_blocks_free(struct id_blocks *ids);
-/* True when `count` of a kind in a row can be drawn now. */
-bool id_blocks_have(const struct id_blocks *ids, enum id_kind kind, int64_t count);
+/* True when `count` of a kind in a row can be drawn now; otherwise a block that holds as many is
+ * asked for. */
+bool id_blocks_have(struct id_blocks *ids, enum id_kind kind, int64_t count);
 /* Draws `count` in a row and returns the first; only after id_blocks_have(). */
 int64_t id_blocks_draw(struct id_blocks *ids, enum id_kind kind, int64_t count);
 

@@ -6,7 +6,7 @@
 
 struct route {
 	const char *method;
-	const char *path; /* a {} is a number from 1 to 2^53-1 */
+	const char *path; /* a {name} is a number from 1 to 2^53-1 */
 	call_fn handler;
 	bool open; /* needs no log-on */
 };
@@ -15,9 +15,12 @@ extern const struct route routes[];
 
 /*
  * Finds the route of a request: fills c->route and c->params. Otherwise c->early_status is 404, or
- * 405 with c->allow.
+ * 405 with c->allow, or 400 when a number is no id (that parameter is 0).
  */
 void route_find(struct call *c, const char *method, const char *url);
+int route_param_count(const struct route *r);
+/* The name of the nth parameter, from 0; the caller's. */
+char *route_param_name(const struct route *r, int n);
 
 /* The handlers, by file. */
 void batch_add(struct call *c);
