@@ -10,11 +10,14 @@
 #include "common/metrics.h"
 #include "producer/inventory_keeper.h"
 
+/* Below message.max.bytes of librdkafka and of brokers (1,000,000 and 1,048,588 by default), with
+ * room for key and headers. */
+#define MESSAGE_BYTES_MAX 990000
+
 /* What a call waits for while its message is under way. */
 struct pending {
 	struct request request;
 	const struct task_form *form;
-	char **contexts;
 };
 
 struct publisher {
@@ -28,9 +31,6 @@ static void pending_free(void *state)
 {
 	struct pending *p = state;
 
-	for (size_t i = 0; i < p->request.task_count; i++)
-		free(p->contexts[i]);
-	free(p->contexts);
 	request_release(&p->request);
 	free(p);
 }
@@ -51,12 +51,9 @@ static void answer_accepted(struct call *c, const struct pending *p)
 	reply_begin(c);
 	strbuf_adds(&c->reply, "{\"contents\":[");
 	for (size_t i = 0; i < r->task_count; i++) {
-		const struct request_task *t = &r->tasks[i];
-
 		if (i)
 			strbuf_addc(&c->reply, ',');
-		render_new_task(&c->reply, p->form, t->task_id, t->first_subtask_id, t->host_id,
-		        p->contexts[i], r->user, r->executor, r->accepted_at_us);
+		render_new_task(&c->reply, p->form, r, &r->tasks[i]);
 	}
 	strbuf_adds(&c->reply, "]}");
 	reply_end(c, MHD_HTTP_OK);
@@ -98,8 +95,23 @@ static void on_report(void *arg, void *opaque, enum kafka_outcome outcome, int32
 	}
 }
 
-void publish_request(
-        struct call *c, struct request *r, const struct task_form *form, char **contexts)
+/* Not queued: nothing was accepted. */
+static void answer_refused(struct call *c, const struct pending *p, const struct err *err)
+{
+	give_hosts_back(c->in, &p->request);
+	if (err) {
+		metric_add_label(METRIC_REFUSED, "kafka", 1);
+		reply_unavailable(c, "nothing was accepted, try again: %s", err->text);
+	} else {
+		metric_add_label(METRIC_REFUSED, "invalid", 1);
+		reply_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "COM10003",
+		        "nothing was accepted: the request is too large for one message of %d "
+		        "bytes; send a smaller context or fewer hosts",
+		        MESSAGE_BYTES_MAX);
+	}
+}
+
+void publish_request(struct call *c, struct request *r, const struct task_form *form)
 {
 	struct publisher *pub = c->in->publisher;
 	struct pending *p = xcalloc(1, sizeof(*p));
@@ -109,17 +121,16 @@ void publish_request(
 	p->request = *r;
 	*r = (struct request){0};
 	p->form = form;
-	p->contexts = contexts;
 	call_set_state(c, p, pending_free);
 	strbuf_reset(&pub->text);
 	request_encode(&p->request, &pub->text);
-	if (kafka_produce(pub->requests, pub->topic, KAFKA_ANY_PARTITION, p->request.request_id,
-	            strlen(p->request.request_id), pub->text.buf, pub->text.len, &header, 1, c,
-	            &err) == 0)
-		return; /* answered by the report */
-	give_hosts_back(c->in, &p->request);
-	metric_add_label(METRIC_REFUSED, "kafka", 1);
-	reply_unavailable(c, "nothing was accepted: %s", err.text);
+	p->request.body_text = NULL; /* the caller's */
+	if (pub->text.len > MESSAGE_BYTES_MAX)
+		answer_refused(c, p, NULL);
+	else if (kafka_produce(pub->requests, pub->topic, KAFKA_ANY_PARTITION,
+	                 p->request.request_id, strlen(p->request.request_id), pub->text.buf,
+	                 pub->text.len, &header, 1, c, &err) < 0)
+		answer_refused(c, p, &err); /* otherwise answered by the report */
 }
 
 void publish_hint(struct ingress *in, const char *type_name, int64_t task_id, int64_t subtask_id,

@@ -16,11 +16,10 @@ void publisher_free(struct publisher *p, int flush_ms);
 
 /*
  * Publishes *r for call c and answers it: 200 with the tasks, 503 (certainly not accepted: hosts
- * are given back), 504 (outcome unknown: names the ids). Takes what r owns; r is emptied. contexts:
- * one JSON text a task, owned by the callee.
+ * are given back), 504 (outcome unknown: names the ids), 413 (no message can hold it). Takes what r
+ * owns; r is emptied. The contexts of its tasks must be known to render without error.
  */
-void publish_request(
-        struct call *c, struct request *r, const struct task_form *form, char **contexts);
+void publish_request(struct call *c, struct request *r, const struct task_form *form);
 
 /* "This subtask became READY": perishable. */
 void publish_hint(struct ingress *in, const char *type_name, int64_t task_id, int64_t subtask_id,

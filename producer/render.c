@@ -1,9 +1,11 @@
 #include "producer/render.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/mem.h"
 #include "common/state.h"
 
@@ -36,6 +38,156 @@ static void make_node(struct node_form *form, const struct template_node *node)
 	form->timeout = strbuf_detach(&sb, NULL);
 }
 
+/* ---- context ---- */
+
+/* A value is marked by these in a string; in JSON text they stand as escapes. */
+#define MARK_OPEN "\001"
+#define MARK_CLOSE "\002"
+#define MARK_OPEN_JSON "\\u0001"
+#define MARK_CLOSE_JSON "\\u0002"
+#define MARK_JSON_BYTES 6
+
+/* Gives every ${name} in the strings of `value` a marked value. */
+static void mark_names(const json_t *value, json_t *values)
+{
+	const char *key, *at;
+	json_t *item;
+	size_t i;
+
+	json_object_foreach ((json_t *)value, key, item)
+		mark_names(item, values);
+	json_array_foreach (value, i, item)
+		mark_names(item, values);
+	for (at = json_string_value(value); at && (at = strstr(at, "${")); at += 2) {
+		_cleanup_free_ char *name = xstrndup(at + 2, strcspn(at + 2, "}"));
+		_cleanup_free_ char *marked = xasprintf(MARK_OPEN "%s" MARK_CLOSE, name);
+
+		json_object_set_new(values, name, json_string(marked));
+	}
+}
+
+static void add_piece(struct task_form *form, const char *text, size_t bytes, char *name)
+{
+	form->context = xrealloc(form->context, (form->context_count + 1) * sizeof(*form->context));
+	form->context[form->context_count++] = (struct context_piece){
+	        .text = xstrndup(text, bytes), .name = name};
+}
+
+static bool has_marks(const json_t *context)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+	json_append(&text, context);
+	return strstr(text.buf, MARK_OPEN_JSON) || strstr(text.buf, MARK_CLOSE_JSON);
+}
+
+/* Cuts the text of a context with marked values into pieces. None: it is made the long way. */
+static void make_context(struct task_form *form)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	json_t *values = json_object(), *context = NULL;
+	struct err err = {0};
+	const char *at, *mark;
+
+	mark_names(form->template->context, values);
+	if (!has_marks(form->template->context) &&
+	        template_context(form->template, values, &context, &err) == 0)
+		json_append(&text, context);
+	json_decref(context);
+	json_decref(values);
+	if (!text.len)
+		return;
+	for (at = text.buf; (mark = strstr(at, MARK_OPEN_JSON));) {
+		const char *name = mark + MARK_JSON_BYTES;
+		const char *end = strstr(name, MARK_CLOSE_JSON);
+
+		add_piece(form, at, (size_t)(mark - at), xstrndup(name, (size_t)(end - name)));
+		at = end + MARK_JSON_BYTES;
+	}
+	add_piece(form, at, strlen(at), NULL);
+}
+
+/* The number behind one of the names every task has; 0 and false: another name. */
+static bool own_value(const struct request_task *task, const char *name, int64_t *ret)
+{
+	if (!strcmp(name, "host_id"))
+		*ret = task->host_id;
+	else if (!strcmp(name, "obproxy_server_id"))
+		*ret = task->obproxy_server_id;
+	else if (!strcmp(name, "task_id"))
+		*ret = task->task_id;
+	else
+		return false;
+	return true;
+}
+
+static bool has_extras(const json_t *values)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)values, name, value)
+		if (name[0] == '+')
+			return true;
+	return false;
+}
+
+/* The long way: with values beyond the template's, or to say what is missing. */
+static int render_any_context(struct strbuf *sb, const struct task_form *form,
+        const struct request *r, const struct request_task *task, struct err *err)
+{
+	json_t *values = request_task_values(r, task), *context = NULL;
+	int rc = template_context(form->template, values, &context, err);
+
+	if (rc == 0)
+		json_append(sb, context);
+	json_decref(context);
+	json_decref(values);
+	return rc;
+}
+
+/* A value inside a string that has its quotes already. */
+static void add_bare(struct strbuf *sb, const json_t *value)
+{
+	size_t at = sb->len;
+
+	strbuf_add_json(sb, json_string_value(value), json_string_length(value));
+	sb->len -= 2;
+	memmove(sb->buf + at, sb->buf + at + 1, sb->len - at);
+	sb->buf[sb->len] = '\0';
+}
+
+int render_context(struct strbuf *sb, const struct task_form *form, const struct request *r,
+        const struct request_task *task, struct err *err)
+{
+	size_t start = sb->len;
+
+	if (!form->context_count || has_extras(r->values))
+		return render_any_context(sb, form, r, task, err);
+	for (size_t i = 0; i < form->context_count; i++) {
+		const struct context_piece *piece = &form->context[i];
+		const json_t *value;
+		int64_t number;
+
+		strbuf_adds(sb, piece->text);
+		if (!piece->name)
+			break;
+		if (own_value(task, piece->name, &number)) {
+			strbuf_add_i64(sb, number);
+			continue;
+		}
+		value = json_object_get(r->values, piece->name);
+		if (!json_is_string(value)) {
+			sb->len = start;
+			return render_any_context(sb, form, r, task, err);
+		}
+		add_bare(sb, value);
+	}
+	return 0;
+}
+
+/* ---- forms ---- */
+
 struct task_form *task_form_new(struct template *t)
 {
 	struct task_form *form = xcalloc(1, sizeof(*form));
@@ -47,6 +199,7 @@ struct task_form *task_form_new(struct template *t)
 		make_node(&form->nodes[i], &t->nodes[i]);
 	strbuf_add_json(&sb, t->task_name, strlen(t->task_name));
 	form->task_name = strbuf_detach(&sb, NULL);
+	make_context(form);
 	return form;
 }
 
@@ -59,11 +212,16 @@ void task_form_free(struct task_form *form)
 
 		free(n->head), free(n->middle), free(n->tail), free(n->series), free(n->timeout);
 	}
+	for (size_t i = 0; i < form->context_count; i++)
+		free(form->context[i].text), free(form->context[i].name);
+	free(form->context);
 	free(form->nodes);
 	free(form->task_name);
 	template_free(form->template);
 	free(form);
 }
+
+/* ---- tasks ---- */
 
 static void add_ids(struct strbuf *sb, int64_t first, const int16_t *nodes, int count)
 {
@@ -114,28 +272,29 @@ void render_subtask(struct strbuf *sb, const struct task_form *form, int64_t fir
 	strbuf_addc(sb, '}');
 }
 
-void render_new_task(struct strbuf *sb, const struct task_form *form, int64_t task_id,
-        int64_t first_subtask_id, int64_t host_id, const char *context, const char *creator,
-        const char *executor, int64_t start_us)
+void render_new_task(struct strbuf *sb, const struct task_form *form, const struct request *r,
+        const struct request_task *task)
 {
 	const struct template *t = form->template;
+	struct err err = {0};
 
 	strbuf_adds(sb, "{\"context\":");
-	strbuf_adds(sb, context);
+	if (render_context(sb, form, r, task, &err) < 0)
+		BUG("context of task %lld: %s", (long long)task->task_id, err.text);
 	strbuf_adds(sb, ",\"creator\":");
-	strbuf_add_json(sb, creator, strlen(creator));
+	strbuf_add_json(sb, r->user, strlen(r->user));
 	strbuf_adds(sb, ",\"executor\":");
-	strbuf_add_json(sb, executor, strlen(executor));
-	if (host_id) {
+	strbuf_add_json(sb, r->executor, strlen(r->executor));
+	if (task->host_id) {
 		strbuf_adds(sb, ",\"hostId\":");
-		strbuf_add_i64(sb, host_id);
+		strbuf_add_i64(sb, task->host_id);
 	}
 	strbuf_adds(sb, ",\"id\":");
-	strbuf_add_i64(sb, task_id);
+	strbuf_add_i64(sb, task->task_id);
 	strbuf_adds(sb, ",\"name\":");
 	strbuf_adds(sb, form->task_name);
 	strbuf_adds(sb, ",\"operation\":\"EXECUTE\",\"startTime\":\"");
-	clock_add_iso(sb, start_us);
+	clock_add_iso(sb, r->accepted_at_us);
 	strbuf_adds(sb, "\",\"status\":\"RUNNING\",\"subtasks\":[");
 	for (int i = 0; i < t->node_count; i++) {
 		const struct subtask_now now = {
@@ -148,7 +307,7 @@ void render_new_task(struct strbuf *sb, const struct task_form *form, int64_t ta
 
 		if (i)
 			strbuf_addc(sb, ',');
-		render_subtask(sb, form, first_subtask_id, &now);
+		render_subtask(sb, form, task->first_subtask_id, &now);
 	}
 	strbuf_adds(sb, "],\"taskDefinitionId\":-1,\"type\":\"");
 	strbuf_adds(sb, t->task_type);

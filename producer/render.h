@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "common/message.h"
 #include "common/strbuf.h"
 #include "common/template.h"
 
@@ -19,10 +20,18 @@ struct node_form {
 	char *timeout;
 };
 
+/* A stretch of a context's text, and the value that follows it. */
+struct context_piece {
+	char *text;
+	char *name; /* NULL: none, the end */
+};
+
 struct task_form {
 	struct template *template; /* owned */
 	struct node_form *nodes;   /* by node */
 	char *task_name;           /* JSON string */
+	struct context_piece *context;
+	size_t context_count;
 };
 
 /* Takes ownership of the template. */
@@ -42,10 +51,19 @@ struct subtask_now {
 void render_subtask(struct strbuf *sb, const struct task_form *form, int64_t first_subtask_id,
         const struct subtask_now *now);
 
-/* Appends the task object of an answer to a creation: exactly one READY a root, the rest PENDING.
+/*
+ * Appends a task's context as JSON: what template_context() makes of the request's values and the
+ * task's own, which is what intake stores. -1 (PERMANENT): a value is missing, or one the template
+ * sets itself is given; so for every task of a request or for none.
  */
-void render_new_task(struct strbuf *sb, const struct task_form *form, int64_t task_id,
-        int64_t first_subtask_id, int64_t host_id, const char *context, const char *creator,
-        const char *executor, int64_t start_us);
+int render_context(struct strbuf *sb, const struct task_form *form, const struct request *r,
+        const struct request_task *task, struct err *err) __attribute__((warn_unused_result));
+
+/*
+ * Appends the task object of an answer to a creation: roots are READY, the rest PENDING. The
+ * context must have been rendered before, for one task of the request, without error.
+ */
+void render_new_task(struct strbuf *sb, const struct task_form *form, const struct request *r,
+        const struct request_task *task);
 
 #endif
