@@ -62,6 +62,11 @@ static int open_handle(struct kafka_producer *p, struct err *err)
 	const struct property durable[] = {
 	        {"enable.idempotence", "true"},
 	        {"linger.ms", "0"},
+	        /*
+	         * What comes while one produce request is out goes into the next: batching without
+	         * delay. With the default 5 librdkafka's broker thread spins on a full window.
+	         */
+	        {"max.in.flight", p->kind == KAFKA_REQUESTS ? "1" : "5"},
 	        {"message.timeout.ms", timeout},
 	        {"queue.buffering.max.messages", "100000"},
 	        {"partitioner", "murmur2_random"},
