@@ -115,7 +115,7 @@ static int submit_template_named(struct cli *cli, const struct submission *s, co
 
 static bool take_value(struct submission *s, const char *pair)
 {
-	const char *equals = strchr(pair, '=');
+	const char *equals = pair ? strchr(pair, '=') : NULL;
 	_cleanup_free_ char *name = equals ? xstrndup(pair, (size_t)(equals - pair)) : NULL;
 
 	if (!equals || equals == pair)

@@ -283,6 +283,7 @@ static void on_readopt_result(void *arg, int index, const PGresult *res)
 
 		/* The last task of a full page may be cut in the middle: it is asked for again. */
 		ex->readopt_last = key.task_id - 1;
+		/* NOLINTNEXTLINE(clang-analyzer-*): uthash reads the key byte by byte */
 		HASH_FIND(hh, ex->running, &key, sizeof(key), known);
 		if (known || db_get_int2(res, row, 3) != SUBTASK_RUNNING)
 			continue;

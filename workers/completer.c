@@ -79,6 +79,7 @@ static struct attempt *find_in_batch(const struct executor *ex, const struct att
 {
 	struct attempt *a;
 
+	/* NOLINTNEXTLINE(clang-analyzer-*): uthash reads the key byte by byte */
 	HASH_FIND(hh, ex->running, key, sizeof(*key), a);
 	return a;
 }

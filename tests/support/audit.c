@@ -35,8 +35,10 @@ static void apply(struct auditor *a, struct replay *r, const json_t *move)
 	const json_t *subtask = json_object_get(move, "subtask_id");
 	int *state = &r->state;
 
-	if (!rule)
+	if (!rule) {
 		fail_msg("a move by a rule that is not in the table");
+		return;
+	}
 	if (subtask) {
 		int64_t id = json_integer_value(subtask);
 
