@@ -325,6 +325,7 @@ void auth_free(struct auth *a)
 	close(a->event_fd);
 	HASH_ITER(hh, a->remembered, v, tmp)
 	{
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash unlinks before it frees */
 		HASH_DEL(a->remembered, v);
 		free(v);
 	}

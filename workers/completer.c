@@ -8,18 +8,6 @@
 #include "common/metrics.h"
 #include "workers/executor_internal.h"
 
-struct ready_row {
-	int64_t task_id, subtask_id;
-	int16_t type_id;
-};
-
-/* READY rows of the batch in flight; published once it is committed. */
-struct ready_rows {
-	struct ready_row *rows;
-	size_t count, alloc;
-};
-static _Thread_local struct ready_rows ready;
-
 void completer_add(struct executor *ex, struct attempt *a)
 {
 	a->next = NULL;
@@ -101,11 +89,11 @@ static void on_result(void *arg, int index, const PGresult *res)
 				a->taken = true;
 			continue;
 		}
-		if (ready.count == ready.alloc) {
-			ready.alloc = ready.alloc * 2 + 64;
-			ready.rows = xrealloc(ready.rows, ready.alloc * sizeof(*ready.rows));
+		if (ex->ready_count == ex->ready_alloc) {
+			ex->ready_alloc = ex->ready_alloc * 2 + 64;
+			ex->ready = xrealloc(ex->ready, ex->ready_alloc * sizeof(*ex->ready));
 		}
-		ready.rows[ready.count++] = (struct ready_row){
+		ex->ready[ex->ready_count++] = (struct ready_row){
 		        key.task_id, key.subtask_id, db_get_int2(res, row, 3)};
 	}
 }
@@ -154,9 +142,9 @@ static void committed(struct executor *ex)
 {
 	struct attempt *a;
 
-	for (size_t i = 0; i < ready.count; i++)
-		hint_send(ex->hints, ready.rows[i].task_id, ready.rows[i].subtask_id,
-		        ready.rows[i].type_id, traceparent_of(ex, ready.rows[i].task_id));
+	for (size_t i = 0; i < ex->ready_count; i++)
+		hint_send(ex->hints, ex->ready[i].task_id, ex->ready[i].subtask_id,
+		        ex->ready[i].type_id, traceparent_of(ex, ex->ready[i].task_id));
 	for (a = ex->completing; a;) {
 		struct attempt *next = a->next;
 
@@ -219,7 +207,7 @@ static void on_done(void *arg, const struct err *err)
 		not_committed(ex, err);
 	else
 		committed(ex);
-	ready.count = 0;
+	ex->ready_count = 0;
 	if (!err || err->kind == ERR_PERMANENT)
 		completer_push(ex);
 	claimer_push(ex);
@@ -348,7 +336,7 @@ void completer_push(struct executor *ex)
 	for (int i = 0; i < ex->completing->extra_count; i++)
 		db_batch_add(
 		        batch, ex->completing->extras[i].query, &ex->completing->extras[i].params);
-	ready.count = 0;
+	ex->ready_count = 0;
 	db_batch_send(batch);
 }
 
@@ -367,6 +355,5 @@ void completer_open(struct executor *ex)
 void completer_close(struct executor *ex)
 {
 	db_async_free(ex->complete_db);
-	free(ready.rows);
-	ready = (struct ready_rows){0};
+	free(ex->ready);
 }

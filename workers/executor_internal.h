@@ -47,6 +47,12 @@ struct partition_state {
 	int64_t committed; /* last offset committed */
 };
 
+/* A subtask the complete batch in flight makes READY; published once it is committed. */
+struct ready_row {
+	int64_t task_id, subtask_id;
+	int16_t type_id;
+};
+
 struct runner {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
@@ -96,6 +102,8 @@ struct executor {
 	size_t done_count;
 	struct attempt *completing; /* the batch in flight */
 	size_t complete_max;        /* halved when a batch holds bad data */
+	struct ready_row *ready;
+	size_t ready_count, ready_alloc;
 	/* life */
 	pthread_t thread;
 	struct loop_timer *tick;
