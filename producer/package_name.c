@@ -1,6 +1,7 @@
 #include "producer/package_name.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,9 +78,22 @@ static size_t run_of(const char *text, int digits)
 
 static const char *skip(const char *text)
 {
-	while (*text && !isalnum((unsigned char)*text) && *text != '~')
+	while (*text && !isalnum((unsigned char)*text) && *text != '~' && *text != '^')
 		text++;
 	return text;
+}
+
+/* "~" sorts below everything, the end included; "^" above the end and below everything else. True
+ * when one of them stands here: *ret is the order, 0 when both do. */
+static bool compare_marks(const char *a, const char *b, int *ret)
+{
+	if (*a == '~' || *b == '~')
+		*ret = (*b == '~') - (*a == '~');
+	else if (*a == '^' || *b == '^')
+		*ret = !*a ? -1 : !*b ? 1 : (*b == '^') - (*a == '^');
+	else
+		return false;
+	return true;
 }
 
 int version_compare(const char *a, const char *b)
@@ -90,9 +104,9 @@ int version_compare(const char *a, const char *b)
 
 		a = skip(a);
 		b = skip(b);
-		if (*a == '~' || *b == '~') {
-			if (*a != *b)
-				return *a == '~' ? -1 : 1;
+		if (compare_marks(a, b, &order)) {
+			if (order)
+				return order;
 			a++;
 			b++;
 			continue;

@@ -55,21 +55,16 @@ void trace_draw(struct call *c)
 	c->trace_id[12] = '4';
 }
 
-void trace_from_headers(struct call *c)
+void trace_fill(struct call *c, const char *own, const char *w3c)
 {
-	const char *own = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, "x-trace-id");
-	const char *w3c = MHD_lookup_connection_value(
-	        c->connection, MHD_HEADER_KIND, "traceparent");
-
 	if (w3c && !is_traceparent(w3c))
 		w3c = NULL;
-	if (own && strlen(own) == TRACE_DIGITS && is_hex(own, TRACE_DIGITS)) {
+	if (own && strlen(own) == TRACE_DIGITS && is_hex(own, TRACE_DIGITS))
 		memcpy(c->trace_id, own, TRACE_DIGITS);
-	} else if (w3c) {
+	else if (w3c)
 		memcpy(c->trace_id, w3c + 3, TRACE_DIGITS);
-	} else {
+	else
 		trace_draw(c);
-	}
 	if (w3c) {
 		memcpy(c->traceparent, w3c, W3C_BYTES);
 		return;
@@ -80,4 +75,10 @@ void trace_from_headers(struct call *c)
 	c->traceparent[35] = '-';
 	random_hex(c->traceparent + 36, 16);
 	memcpy(c->traceparent + 52, "-01", 4);
+}
+
+void trace_from_headers(struct call *c)
+{
+	trace_fill(c, MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, "x-trace-id"),
+	        MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, "traceparent"));
 }

@@ -11,6 +11,8 @@
  * digits of a valid traceparent's trace-id, then random with 4 as its 13th digit (ocp-api.md 1.2).
  */
 void trace_from_headers(struct call *c);
+/* The same from the values of the two headers; NULL: absent. */
+void trace_fill(struct call *c, const char *own, const char *w3c);
 /* Fills c->trace_id at random. */
 void trace_draw(struct call *c);
 /* Writes `digits` random lower-case hex digits and a NUL. */
