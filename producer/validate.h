@@ -10,7 +10,7 @@
 
 #include "producer/faults.h"
 #include "producer/inventory.h"
-#include "producer/package_name.h"
+#include "common/package_name.h"
 #include "producer/taken_hosts.h"
 
 #define HOSTS_MAX 1000

@@ -1,7 +1,9 @@
 #include "tests/support/test.h"
 
 #include "common/mem.h"
-#include "producer/package_name.h"
+#include "common/package_name.h"
+
+#include <string.h>
 
 static void the_seed_name_has_five_parts(void **state)
 {

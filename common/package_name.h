@@ -3,8 +3,8 @@
  * name-version-release.os.arch.rpm (host-operations.md C.1): arch behind the last dot, release
  * behind the last dash, version behind the dash before, the rest is the name.
  */
-#ifndef OBPIPE_PRODUCER_PACKAGE_NAME_H
-#define OBPIPE_PRODUCER_PACKAGE_NAME_H
+#ifndef OBPIPE_COMMON_PACKAGE_NAME_H
+#define OBPIPE_COMMON_PACKAGE_NAME_H
 
 #include "common/err.h"
 

@@ -1,4 +1,4 @@
-#include "producer/package_name.h"
+#include "common/package_name.h"
 
 #include <ctype.h>
 #include <stdbool.h>
