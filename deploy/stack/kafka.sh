@@ -135,6 +135,7 @@ kafka_answers() {
 }
 
 kafka_port() {
+	settle kafka kafka_answers
 	is_alive kafka && return 0
 	port_choose kafka "${OBPIPE_KAFKA_PORT:-}"
 	port_choose kafka-controller

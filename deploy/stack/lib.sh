@@ -68,14 +68,14 @@ wait_until() {
 
 # --- processes: a pid alone may meanwhile be somebody else's, so its start time goes with it ---
 
-# start_time PID: field 22 of its stat; fails when it is gone or a zombie nobody reaps.
+# start_time PID: field 22 of its stat; fails when it is gone or a zombie nobody reaps. A zombie
+# with threads left (field 20) is still ending and holds its ports.
 start_time() {
 	local stat
 
 	{ read -r stat; } 2>/dev/null <"/proc/$1/stat" || return 1
 	read -ra stat <<<"${stat##*) }"
-	# shellcheck disable=SC2128 # the first word is the state
-	[[ $stat != [ZX] ]] && printf '%s' "${stat[19]}"
+	[[ ${stat[0]} != [ZX] || ${stat[17]} -gt 1 ]] && printf '%s' "${stat[19]}"
 }
 
 pid_write() { # NAME PID
@@ -151,6 +151,14 @@ wait_ready() {
 		fi
 		sleep 0.05
 	done
+}
+
+# settle NAME CHECK: one that runs but does not pass CHECK may be ending at this moment, so wait
+# until it is clear. What hangs instead is for wait_ready to report.
+settle() {
+	# shellcheck disable=SC2317 # called by wait_until
+	is_settled() { is_gone "$1" || "$2"; }
+	wait_until 10 is_settled "$1" "$2" || true
 }
 
 # log_tail FILE.log: its end, and that of FILE.out where the program has such.

@@ -123,6 +123,7 @@ pg_answers() {
 }
 
 pg_port() {
+	settle pg pg_answers
 	pg_repair
 	is_alive pg || port_choose pg "${OBPIPE_PG_PORT:-}"
 }
