@@ -35,6 +35,8 @@ INTEGRATION_BINS := $(patsubst tests/integration/%.c,$(BUILD)/integration/%,$(IN
 # Every module but the main functions, for tests.
 TESTED_LIB := $(BUILD)/libtested.a
 TESTED := $(filter-out %/main.c,$(PRODUCER) $(WORKER) $(CLI))
+# What workers run on hosts, as text.
+HOST_SCRIPTS := $(BUILD)/obj/gen/host_scripts.o
 
 .PHONY: all deps up down status run test test-unit test-integration test-e2e bench lint format \
 	format-check install clean help unit-bins integration-bins
@@ -46,6 +48,10 @@ $(GEN)/queries.h: schema/embed schema/topics.json $(wildcard schema/queries/*.sq
 	$(Q)touch $@
 $(GEN)/queries.c $(GEN)/embedded.c: $(GEN)/queries.h ;
 
+$(GEN)/host_scripts.c: workers/host/embed $(wildcard workers/host/*.sh)
+	@mkdir -p $(@D)
+	$(Q)workers/host/embed $@
+
 $(BUILD)/obj/%.o: %.c $(GEN)/queries.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
@@ -54,11 +60,11 @@ $(BUILD)/obj/gen/%.o: $(GEN)/%.c
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 $(COMMON_LIB): $(call obj,$(COMMON)) $(BUILD)/obj/gen/queries.o $(BUILD)/obj/gen/embedded.o
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(TESTED_LIB): $(call obj,$(TESTED))
+$(TESTED_LIB): $(call obj,$(TESTED)) $(HOST_SCRIPTS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/obpipe-producer: $(call obj,$(PRODUCER)) $(COMMON_LIB)
-$(BUILD)/obpipe-worker: $(call obj,$(WORKER)) $(COMMON_LIB)
+$(BUILD)/obpipe-worker: $(call obj,$(WORKER)) $(HOST_SCRIPTS) $(COMMON_LIB)
 $(BUILD)/obpipe: $(call obj,$(CLI)) $(COMMON_LIB)
 $(PROGRAMS):
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)

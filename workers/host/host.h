@@ -212,8 +212,8 @@ int host_read_file(struct host *h, const char *what, const char *path, size_t ma
  * A stream to 127.0.0.1:port of the host, through the guarded session: *ret_fd is one end of a
  * local socket pair (blocking, close-on-exec), the caller's to close. When nobody listens there the
  * error is RETRYABLE. The stream ends (read returns 0, write fails with EPIPE) when the session
- * ends or the handle is closed; the fd stays the caller's. Most want mysql_open() (mysql_client.h)
- * or http_get() (http_get.h) instead. At most 8 at a time.
+ * ends or the handle is closed; the fd stays the caller's. Most want mysql_client_open()
+ * (mysql_client.h) or http_get() (http_get.h) instead. At most 8 at a time.
  */
 int host_tunnel(struct host *h, int port, int *ret_fd, struct err *err)
         __attribute__((warn_unused_result));

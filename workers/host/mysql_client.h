@@ -20,7 +20,7 @@
 #define MYSQL_RESULT_BYTES_MAX ((size_t)8 << 20) /* of one result; more is an error */
 
 struct host;
-struct mysql;
+struct mysql_client;
 
 /*
  * Logs on at 127.0.0.1:port of the host, no database ("root@proxysys"). password NULL or "": none.
@@ -28,25 +28,27 @@ struct mysql;
  * a server that asks for another method than mysql_native_password is PERMANENT. The caller closes
  * it before the host.
  */
-int mysql_open(struct host *h, int port, const char *user, const char *password, int64_t timeout_ms,
-        struct mysql **ret, struct err *err) __attribute__((warn_unused_result));
+int mysql_client_open(struct host *h, int port, const char *user, const char *password,
+        int64_t timeout_ms, struct mysql_client **ret, struct err *err)
+        __attribute__((warn_unused_result));
 /* The same over an fd, which it takes (also when it fails). h NULL: nobody cancels (tests). */
-int mysql_open_fd(struct host *h, int fd, const char *label, const char *user, const char *password,
-        int64_t timeout_ms, struct mysql **ret, struct err *err)
+int mysql_client_open_fd(struct host *h, int fd, const char *label, const char *user,
+        const char *password, int64_t timeout_ms, struct mysql_client **ret, struct err *err)
         __attribute__((warn_unused_result));
 /* NULL is allowed. Says good-bye when the stream is whole. */
-void mysql_close(struct mysql *my);
-static inline void mysql_close_ptr(struct mysql **my)
+void mysql_client_close(struct mysql_client *my);
+static inline void mysql_client_close_ptr(struct mysql_client **my)
 {
-	mysql_close(*my);
+	mysql_client_close(*my);
 }
-#define _cleanup_mysql_ __attribute__((cleanup(mysql_close_ptr)))
+#define _cleanup_mysql_ __attribute__((cleanup(mysql_client_close_ptr)))
 
 /* "5.6.25", as the server's greeting has it. Lives as long as the client. */
-const char *mysql_server_version(const struct mysql *my);
+const char *mysql_client_server_version(const struct mysql_client *my);
 /* Number of the last error the server sent to a query or the logon (1045, 5099, ...); 0: the last
- * failure was none of the server's, or there was none. For a failed mysql_open, see err->code. */
-int mysql_error_number(const struct mysql *my);
+ * failure was none of the server's, or there was none. For a failed mysql_client_open, see
+ * err->code. */
+int mysql_client_error_number(const struct mysql_client *my);
 
 struct mysql_rows {
 	size_t columns, rows;
@@ -66,15 +68,15 @@ void mysql_rows_release(struct mysql_rows *rows);
  * Runs one statement. ret NULL: rows are thrown away. *ret is initialised here; release it. After a
  * failure that is not the server's answer the connection is of no more use: every call fails.
  */
-int mysql_query(struct mysql *my, const char *statement, struct mysql_rows *ret, struct err *err)
-        __attribute__((warn_unused_result));
+int mysql_client_query(struct mysql_client *my, const char *statement, struct mysql_rows *ret,
+        struct err *err) __attribute__((warn_unused_result));
 /* COM_PING. */
-int mysql_ping(struct mysql *my, struct err *err) __attribute__((warn_unused_result));
+int mysql_client_ping(struct mysql_client *my, struct err *err) __attribute__((warn_unused_result));
 
 /* Column by name, without regard to case; -1 when there is none (OBProxy versions differ). */
-int mysql_column(const struct mysql_rows *rows, const char *name);
+int mysql_rows_column(const struct mysql_rows *rows, const char *name);
 /* A value by row and column name; NULL for SQL NULL and for a column that is not there. */
-const char *mysql_value(const struct mysql_rows *rows, size_t row, const char *name);
+const char *mysql_rows_value(const struct mysql_rows *rows, size_t row, const char *name);
 
 /* Appends 'text' with its quotes, escaped for a statement. PERMANENT when it holds a NUL. */
 int mysql_add_quoted(struct strbuf *sb, const char *text, size_t bytes, struct err *err)
