@@ -1,41 +1,59 @@
 /* config: the effective settings. */
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/cli.h"
-#include "common/strbuf.h"
+#include "cli/table.h"
 
-static void print_line(void *arg, const char *env, const char *value, const char *help)
+static void add_row(void *arg, const char *env, const char *value, const char *help)
 {
-	printf("%-32s %s\n", env, value);
+	table_add(arg, env);
+	table_add(arg, value);
+	table_add(arg, help);
 }
 
-static void print_json(void *arg, const char *env, const char *value, const char *help)
+static void add_member(void *arg, const char *env, const char *value, const char *help)
 {
-	struct strbuf line = STRBUF_INIT;
-	int *count = arg;
+	json_object_set_new(arg, env, json_string(value));
+}
 
-	strbuf_adds(&line, (*count)++ ? ",\n  " : "{\n  ");
-	strbuf_add_json(&line, env, strlen(env));
-	strbuf_adds(&line, ": ");
-	strbuf_add_json(&line, value, strlen(value));
-	fputs(line.buf, stdout);
-	strbuf_release(&line);
+static void print_table(const struct settings *settings)
+{
+	struct table *t = table_new((const char *const[]){"SETTING", "VALUE", "MEANING", NULL});
+
+	settings_each(settings, add_row, t);
+	table_print(t, stdout);
+	table_free(t);
+}
+
+static void print_json(const struct settings *settings)
+{
+	json_t *all = json_object();
+
+	settings_each(settings, add_member, all);
+	cli_print_json(all);
+	json_decref(all);
 }
 
 int cmd_config(struct cli *cli, int argc, char **argv)
 {
-	int count = 0;
+	static const struct option options[] = {
+	        {"json", no_argument, NULL, 'j'}, {"markdown", no_argument, NULL, 'm'}, {0}};
+	bool markdown = false;
+	int option;
 
-	if (argc == 1) {
-		settings_each(&cli->settings, print_line, NULL);
-	} else if (argc == 2 && !strcmp(argv[1], "--json")) {
-		settings_each(&cli->settings, print_json, &count);
-		puts("\n}");
-	} else if (argc == 2 && !strcmp(argv[1], "--markdown")) {
-		settings_markdown(stdout);
-	} else {
-		return cli_usage(cli, "unknown argument \"%s\"", argv[1]);
+	for (bool first = true; (option = cli_option(cli, argc, argv, options, first)) != -1;
+	        first = false) {
+		if (option == '?')
+			return EXIT_USAGE;
+		*(option == 'j' ? &cli->json : &markdown) = true;
 	}
+	if (optind < argc)
+		return cli_usage(cli, "unexpected argument \"%s\"", argv[optind]);
+	if (markdown)
+		settings_markdown(stdout);
+	else if (cli->json)
+		print_json(&cli->settings);
+	else
+		print_table(&cli->settings);
 	return EXIT_OK;
 }

@@ -1,38 +1,23 @@
 /* migrate: brings a database to this program's schema, state table and templates. */
-#include <dirent.h>
-#include <openssl/evp.h>
+#include "cli/migrate.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/file.h"
-#include "common/db.h"
+#include "cli/type_names.h"
 #include "common/mem.h"
 #include "common/state.h"
-#include "common/template.h"
 #include "embedded.h"
 
-#define SUBTASK_TYPE(symbol, name) name,
-static const char *const type_names[] = {
-#include "workers/subtasks/registry.def"
-        NULL,
-};
-#undef SUBTASK_TYPE
+/* xid8 and MERGE-free statements need 13; 15 is what is tested. */
+#define SERVER_VERSION_MIN 150000
+/* A migration of a long table takes its time. */
+#define STATEMENT_MS (3600 * 1000)
 
-static void sha256_text(const char *text, char *hex)
-{
-	unsigned char digest[32];
-	unsigned int len = sizeof(digest);
-
-	if (EVP_Digest(text, strlen(text), digest, &len, EVP_sha256(), NULL) != 1)
-		BUG("SHA-256 is not available");
-	for (unsigned int i = 0; i < len; i++)
-		snprintf(hex + i * 2, 3, "%02x", digest[i]);
-}
-
-/* Runs `fn` in a transaction; rolls back when it fails. */
-static int in_transaction(struct db *db, int (*fn)(struct db *db, void *arg, struct err *err),
+int migrate_transaction(struct db *db, int (*fn)(struct db *db, void *arg, struct err *err),
         void *arg, struct err *err)
 {
 	struct err ignored;
@@ -46,19 +31,24 @@ static int in_transaction(struct db *db, int (*fn)(struct db *db, void *arg, str
 	return -1;
 }
 
-/* ---- migrations ---- */
+/* ---- the schema ---- */
+
+static int version_of(const struct embedded_file *file)
+{
+	return (int)strtol(file->name, NULL, 10);
+}
 
 static int apply(struct db *db, void *arg, struct err *err)
 {
 	const struct embedded_file *file = arg;
 	struct db_params p = DB_PARAMS_INIT;
-	char sha[65];
+	char sha[SHA256_HEX_BYTES];
 	int rc;
 
-	sha256_text(file->text, sha);
+	sha256_hex(file->text, strlen(file->text), sha);
 	if (db_exec(db, file->text, err) < 0)
 		return err_prefix(err, "migration %s", file->name);
-	db_add_int4(&p, atoi(file->name));
+	db_add_int4(&p, version_of(file));
 	db_add_text(&p, file->name);
 	db_add_text(&p, sha);
 	rc = db_query(db, QUERY_MIG_RECORD, &p, NULL, err);
@@ -66,14 +56,15 @@ static int apply(struct db *db, void *arg, struct err *err)
 	return rc;
 }
 
-/* 1: applied before, 0: not yet, -1: its text has changed since. */
+/* 1: applied before, 0: not yet, -1: it cannot be applied any more. */
 static int was_applied(const PGresult *applied, const struct embedded_file *file, struct err *err)
 {
-	char sha[65];
+	char sha[SHA256_HEX_BYTES];
+	int rows = PQntuples(applied);
 
-	sha256_text(file->text, sha);
-	for (int row = 0; row < PQntuples(applied); row++) {
-		if (db_get_int4(applied, row, 0) != atoi(file->name))
+	sha256_hex(file->text, strlen(file->text), sha);
+	for (int row = 0; row < rows; row++) {
+		if (db_get_int4(applied, row, 0) != version_of(file))
 			continue;
 		if (!strcmp(db_get_text(applied, row, 2), sha))
 			return 1;
@@ -82,50 +73,109 @@ static int was_applied(const PGresult *applied, const struct embedded_file *file
 		        "put the change into a new one",
 		        file->name);
 	}
+	if (rows && db_get_int4(applied, rows - 1, 0) > version_of(file))
+		return err_set(err, ERR_PERMANENT, "",
+		        "migration %s was never applied but the later %s was; migrations only go "
+		        "forward: give it the next free number",
+		        file->name, db_get_text(applied, rows - 1, 1));
 	return 0;
 }
 
-static int migrate_schema(struct db *db, struct err *err)
+/* The last migration in the database that this program does not know; NULL: it knows all. */
+static const char *newer_than_us(const PGresult *applied)
 {
-	PGresult *applied;
+	const char *newer = NULL;
+
+	for (int row = 0; row < PQntuples(applied); row++) {
+		const struct embedded_file *f = embedded_migrations;
+
+		while (f->name && version_of(f) != db_get_int4(applied, row, 0))
+			f++;
+		if (!f->name)
+			newer = db_get_text(applied, row, 1);
+	}
+	return newer;
+}
+
+static int apply_missing(struct db *db, const PGresult *applied, struct err *err)
+{
 	int rc = 0;
 
-	if (db_query(db, QUERY_MIG_LOCK, NULL, NULL, err) < 0 ||
-	        db_query(db, QUERY_MIG_TABLE, NULL, NULL, err) < 0 ||
-	        db_query(db, QUERY_MIG_APPLIED, NULL, &applied, err) < 0)
-		return -1;
+	/* All are looked at before any is applied. */
+	for (const struct embedded_file *f = embedded_migrations; f->name && rc >= 0; f++)
+		rc = was_applied(applied, f, err);
 	for (const struct embedded_file *f = embedded_migrations; f->name && rc >= 0; f++) {
 		rc = was_applied(applied, f, err);
 		if (rc == 0) {
-			rc = in_transaction(db, apply, (void *)f, err);
+			rc = migrate_transaction(db, apply, (void *)f, err);
 			if (rc == 0)
 				printf("migration %s applied\n", f->name);
 		}
 	}
-	PQclear(applied);
 	return rc < 0 ? -1 : 0;
+}
+
+/* The lock goes with the session. Waiting for another migrate may take long; waiting for a table
+ * lock may not, everybody else queues up behind it. */
+static int lock(struct db *db, struct err *err)
+{
+	if (db_exec(db, "SET lock_timeout = 0", err) < 0 ||
+	        db_query(db, QUERY_MIG_LOCK, NULL, NULL, err) < 0)
+		return -1;
+	return db_exec(db, "RESET lock_timeout", err);
+}
+
+static int check_server(struct db *db, struct err *err)
+{
+	const char *encoding;
+
+	if (db_connect(db, err) < 0)
+		return -1;
+	encoding = PQparameterStatus(db->conn, "server_encoding");
+	if (PQserverVersion(db->conn) < SERVER_VERSION_MIN)
+		return err_set(err, ERR_PERMANENT, "",
+		        "this PostgreSQL has version %d; obpipe needs %d or later",
+		        PQserverVersion(db->conn) / 10000, SERVER_VERSION_MIN / 10000);
+	if (!encoding || strcmp(encoding, "UTF8") != 0)
+		return err_set(err, ERR_PERMANENT, "",
+		        "database \"%s\" has the encoding %s; make one with ENCODING 'UTF8'",
+		        PQdb(db->conn), encoding ? encoding : "(none)");
+	return 0;
 }
 
 /* ---- the tables that come from C ---- */
 
-static int fill_names(
-        struct db *db, enum query query, const char *(*name)(int), int max, struct err *err)
+static int fill(
+        struct db *db, enum query query, struct db_params *p, const char *what, struct err *err)
+{
+	PGresult *res;
+	int rc = db_query(db, query, p, &res, err);
+
+	db_params_release(p);
+	if (rc < 0)
+		return -1;
+	for (int row = 0; row < PQntuples(res); row++)
+		printf("%s %s %s\n", what, db_get_text(res, row, 0),
+		        db_get_bool(res, row, 1) ? "added" : "changed");
+	PQclear(res);
+	return 0;
+}
+
+static int fill_names(struct db *db, enum query query, const char *(*name)(int), int max,
+        const char *what, struct err *err)
 {
 	struct db_params p = DB_PARAMS_INIT;
 	int16_t ids[16];
 	const char *names[16];
 	size_t n = 0;
-	int rc;
 
-	for (int i = 1; i < max; i++) {
+	for (int i = 1; i < max && n < ARRAY_SIZE(ids); i++) {
 		ids[n] = (int16_t)i;
 		names[n++] = name(i);
 	}
 	db_add_int2_array(&p, ids, n);
 	db_add_text_array(&p, names, n);
-	rc = db_query(db, query, &p, NULL, err);
-	db_params_release(&p);
-	return rc;
+	return fill(db, query, &p, what, err);
 }
 
 static int fill_rules(struct db *db, struct err *err)
@@ -134,7 +184,6 @@ static int fill_rules(struct db *db, struct err *err)
 	size_t n = state_rule_count;
 	int16_t *numbers = xcalloc(4 * n, sizeof(*numbers));
 	const char **texts = xcalloc(3 * n, sizeof(*texts));
-	int rc;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct state_rule *r = &state_rules[i];
@@ -153,239 +202,78 @@ static int fill_rules(struct db *db, struct err *err)
 		db_add_int2_array(&p, numbers + i * n, n);
 	db_add_text_array(&p, texts + n, n);
 	db_add_text_array(&p, texts + 2 * n, n);
-	rc = db_query(db, QUERY_MIG_STATE_RULES, &p, NULL, err);
-	db_params_release(&p);
 	free(numbers);
 	free(texts);
-	return rc;
+	return fill(db, QUERY_MIG_STATE_RULES, &p, "state rule", err);
 }
 
-static int fill_types(struct db *db, struct err *err)
+static int fill_tables(struct db *db, void *arg, struct err *err)
 {
 	struct db_params p = DB_PARAMS_INIT;
-	PGresult *res;
-	int rc;
 
-	db_add_text_array(&p, type_names, ARRAY_SIZE(type_names) - 1);
-	rc = db_query(db, QUERY_MIG_TYPES, &p, &res, err);
-	db_params_release(&p);
-	if (rc < 0)
+	if (fill_names(db, QUERY_MIG_SUBTASK_STATE, subtask_state_name, SUBTASK_STATE_MAX,
+	            "subtask state", err) < 0 ||
+	        fill_names(db, QUERY_MIG_TASK_STATE, task_state_name, TASK_STATE_MAX, "task state",
+	                err) < 0 ||
+	        fill_names(db, QUERY_MIG_OPERATION, operation_name, OPERATION_MAX, "operation",
+	                err) < 0 ||
+	        fill_rules(db, err) < 0)
 		return -1;
-	for (int row = 0; row < PQntuples(res); row++)
-		printf("subtask type %s added\n", db_get_text(res, row, 0));
-	PQclear(res);
-	return 0;
+	db_add_text_array(&p, cli_type_names, cli_type_count);
+	return fill(db, QUERY_MIG_TYPES, &p, "subtask type", err);
 }
 
-static int fill_tables(struct db *db, struct err *err)
+/* ---- all of it ---- */
+
+static int migrate(struct db *db, const char *folder, struct err *err)
 {
-	if (fill_names(db, QUERY_MIG_SUBTASK_STATE, subtask_state_name, SUBTASK_STATE_MAX, err) <
-	                0 ||
-	        fill_names(db, QUERY_MIG_TASK_STATE, task_state_name, TASK_STATE_MAX, err) < 0 ||
-	        fill_names(db, QUERY_MIG_OPERATION, operation_name, OPERATION_MAX, err) < 0)
-		return -1;
-	return fill_rules(db, err) < 0 ? -1 : fill_types(db, err);
-}
-
-/* ---- templates ---- */
-
-struct template_file {
-	const char *name, *text;
-	struct template *template;
-};
-
-static int add_nodes(struct db *db, const struct template *t, int32_t id, struct err *err)
-{
-	struct db_params p = DB_PARAMS_INIT;
-	size_t n = (size_t)t->node_count;
-	int16_t *nodes = xcalloc(n, sizeof(*nodes)), *waiting = xcalloc(n, sizeof(*waiting));
-	const char **types = xcalloc(n, sizeof(*types));
+	PGresult *applied;
+	const char *newer;
 	int rc;
 
-	for (size_t i = 0; i < n; i++) {
-		nodes[i] = (int16_t)i;
-		waiting[i] = t->nodes[i].upstream_count;
-		types[i] = t->nodes[i].type;
+	if (check_server(db, err) < 0 || lock(db, err) < 0 ||
+	        db_query(db, QUERY_MIG_TABLE, NULL, NULL, err) < 0 ||
+	        db_query(db, QUERY_MIG_APPLIED, NULL, &applied, err) < 0)
+		return -1;
+	newer = newer_than_us(applied);
+	if (newer) {
+		/* The release before must go on working, and must not put back what it knows. */
+		printf("the database is newer than this program (it has migration %s): left as it "
+		       "is\n",
+		        newer);
+		PQclear(applied);
+		return folder ? migrate_templates(db, folder, err) : 0;
 	}
-	db_add_int4(&p, id);
-	db_add_int2_array(&p, nodes, n);
-	db_add_text_array(&p, types, n);
-	db_add_int2_array(&p, waiting, n);
-	rc = db_query(db, QUERY_MIG_TEMPLATE_NODES, &p, NULL, err);
-	db_params_release(&p);
-	free(nodes), free(waiting), free(types);
-	return rc;
-}
-
-static int add_edges(struct db *db, const struct template *t, int32_t id, struct err *err)
-{
-	struct db_params p = DB_PARAMS_INIT;
-	size_t count = 0, at = 0;
-	int16_t *up, *down;
-	int rc;
-
-	for (int i = 0; i < t->node_count; i++)
-		count += (size_t)t->nodes[i].upstream_count;
-	up = xcalloc(count + 1, sizeof(*up));
-	down = xcalloc(count + 1, sizeof(*down));
-	for (int16_t i = 0; i < t->node_count; i++)
-		for (int u = 0; u < t->nodes[i].upstream_count; u++, at++) {
-			up[at] = t->nodes[i].upstreams[u];
-			down[at] = i;
-		}
-	db_add_int4(&p, id);
-	db_add_int2_array(&p, up, count);
-	db_add_int2_array(&p, down, count);
-	rc = db_query(db, QUERY_MIG_TEMPLATE_EDGES, &p, NULL, err);
-	db_params_release(&p);
-	free(up), free(down);
-	return rc;
-}
-
-static int add_template(struct db *db, void *arg, struct err *err)
-{
-	const struct template_file *file = arg;
-	const struct template *t = file->template;
-	struct db_params p = DB_PARAMS_INIT;
-	int16_t roots = 0;
-	PGresult *res;
-	int32_t id;
-	int rc;
-
-	for (int i = 0; i < t->node_count; i++)
-		roots += t->nodes[i].upstream_count == 0;
-	db_add_text(&p, t->name);
-	db_add_int4(&p, t->version);
-	db_add_text(&p, t->sha256);
-	db_add_text(&p, t->task_name);
-	db_add_text(&p, t->task_type);
-	db_add_int2(&p, t->node_count);
-	db_add_int2(&p, roots);
-	db_add_text(&p, file->text);
-	rc = db_query(db, QUERY_MIG_TEMPLATE_ADD, &p, &res, err);
-	db_params_release(&p);
-	if (rc < 0)
-		return -1;
-	id = db_get_int4(res, 0, 0);
-	PQclear(res);
-	return add_nodes(db, t, id, err) < 0 ? -1 : add_edges(db, t, id, err);
-}
-
-static int load_template(struct db *db, struct template_file *file, struct err *err)
-{
-	const struct template *t = file->template;
-	struct db_params p = DB_PARAMS_INIT;
-	PGresult *res;
-	int rc;
-
-	db_add_text(&p, t->name);
-	db_add_int4(&p, t->version);
-	rc = db_query(db, QUERY_MIG_TEMPLATE_FIND, &p, &res, err);
-	db_params_release(&p);
-	if (rc < 0)
-		return -1;
-	if (PQntuples(res) == 0)
-		rc = in_transaction(db, add_template, file, err);
-	else if (strcmp(db_get_text(res, 0, 0), t->sha256) != 0)
-		rc = err_set(err, ERR_PERMANENT, "",
-		        "template %s version %d is in the database with another text; templates "
-		        "never change: raise \"version\" in %s",
-		        t->name, t->version, file->name);
-	else
-		rc = 1;
-	PQclear(res);
+	rc = apply_missing(db, applied, err);
+	PQclear(applied);
 	if (rc == 0)
-		printf("template %s version %d added\n", t->name, t->version);
-	return rc < 0 ? -1 : 0;
-}
-
-/* All are read before any is stored: a bad file loads nothing. */
-static int load_templates(struct db *db, struct template_file *files, size_t count, struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		rc = template_parse(
-		        files[i].text, strlen(files[i].text), type_names, &files[i].template, err);
-		if (rc < 0)
-			err_prefix(err, "%s", files[i].name);
-	}
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = load_template(db, &files[i], err);
-	for (size_t i = 0; i < count; i++)
-		template_free(files[i].template);
-	return rc;
-}
-
-static int load_embedded(struct db *db, struct err *err)
-{
-	struct template_file files[64] = {0};
-	size_t count = 0;
-
-	for (const struct embedded_file *f = embedded_templates; f->name; f++)
-		files[count++] = (struct template_file){.name = f->name, .text = f->text};
-	return load_templates(db, files, count, err);
-}
-
-static int load_folder(struct db *db, const char *folder, struct err *err)
-{
-	struct template_file *files = NULL;
-	struct dirent **names;
-	int found = scandir(folder, &names, NULL, alphasort), rc = 0;
-	size_t count = 0;
-
-	if (found < 0)
-		return err_errno(err, ERR_PERMANENT, errno, "%s", folder);
-	files = xcalloc((size_t)found + 1, sizeof(*files));
-	for (int i = 0; i < found; i++) {
-		size_t len = strlen(names[i]->d_name);
-		char *path = xasprintf("%s/%s", folder, names[i]->d_name);
-		char *text = NULL;
-
-		if (rc == 0 && len > 5 && !strcmp(names[i]->d_name + len - 5, ".json")) {
-			rc = file_read(path, &text, NULL, err);
-			files[count].name = path;
-			files[count++].text = text;
-		} else {
-			free(path);
-		}
-		free(names[i]);
-	}
-	free(names);
+		rc = migrate_transaction(db, fill_tables, NULL, err);
 	if (rc == 0)
-		rc = load_templates(db, files, count, err);
-	for (size_t i = 0; i < count; i++) {
-		free((char *)files[i].name);
-		free((char *)files[i].text);
-	}
-	free(files);
+		rc = migrate_templates(db, folder, err);
+	if (rc == 0)
+		printf("database is up to date\n");
 	return rc;
 }
 
 int cmd_migrate(struct cli *cli, int argc, char **argv)
 {
+	static const struct option options[] = {{"templates", required_argument, NULL, 't'}, {0}};
 	const char *folder = NULL;
 	struct db db;
 	struct err err = {0};
-	int rc;
+	int option, rc;
 
-	if (argc == 3 && !strcmp(argv[1], "--templates"))
-		folder = argv[2];
-	else if (argc > 1)
-		return cli_usage(cli, "unknown argument \"%s\"", argv[1]);
+	for (bool first = true; (option = cli_option(cli, argc, argv, options, first)) != -1;
+	        first = false) {
+		if (option == '?')
+			return EXIT_USAGE;
+		folder = optarg;
+	}
+	if (optind < argc)
+		return cli_usage(cli, "unexpected argument \"%s\"", argv[optind]);
 	db_init(&db, &cli->settings, "obpipe-migrate");
-	/* A migration of a long table takes its time, and so may waiting for another migrate. */
-	db.statement_timeout_ms = 3600 * 1000;
-	rc = migrate_schema(&db, &err);
-	if (rc == 0)
-		rc = fill_tables(&db, &err);
-	if (rc == 0)
-		rc = load_embedded(&db, &err);
-	if (rc == 0 && folder)
-		rc = load_folder(&db, folder, &err);
+	db.statement_timeout_ms = STATEMENT_MS;
+	rc = migrate(&db, folder, &err);
 	db_release(&db);
-	if (rc < 0)
-		return cli_fail(cli, &err);
-	printf("database is up to date\n");
-	return EXIT_OK;
+	return rc < 0 ? cli_fail(cli, &err) : EXIT_OK;
 }

@@ -1,11 +1,13 @@
-/* watch: follows a task until it ends. */
+#include "cli/watch.h"
+
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/http_client.h"
-#include "cli/task_view.h"
+#include "cli/watch_view.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -14,158 +16,218 @@
 /* An ingress that restarts is waited for. */
 #define AWAY_MS 30000
 
-enum { WATCH_SUCCESSFUL = 0, WATCH_FAILED = 1, WATCH_UNKNOWN = 2 };
-
 struct watch {
 	struct cli *cli;
-	int64_t task_id;
-	bool terminal;
-	int lines;     /* printed last time */
-	char **states; /* plain mode: what was said of each subtask, in order */
+	struct watched *tasks;
 	size_t count;
+	bool terminal;
+	struct screen screen;
+	int64_t seen_ms;           /* monotonic, of the last answer */
+	bool told_away;            /* plain mode */
+	char note[ERR_TEXT_BYTES]; /* terminal: why there is nothing new; "" */
 };
 
-static char *last_line(const struct watch *w, const json_t *subtask)
-{
-	_cleanup_free_ char *path = NULL;
-	json_t *answer;
-	struct err err;
-	const char *log, *start;
-	char *line = NULL;
-	size_t len;
+/* ---- looking ---- */
 
-	if (!json_object_get(subtask, "startTime"))
-		return NULL;
-	path = xasprintf("/api/v2/tasks/instances/%" PRId64 "/subtasks/%" PRId64 "/log", w->task_id,
-	        json_int(subtask, "id", 0));
+static char *read_last_line(struct watch *w, const struct watched *t, int64_t subtask_id)
+{
+	_cleanup_free_ char *path = xasprintf(
+	        "/api/v2/tasks/instances/%" PRId64 "/subtasks/%" PRId64 "/log", t->id, subtask_id);
+	struct err err = {0};
+	json_t *answer;
+	char *line;
+
 	if (http_call(w->cli, "GET", path, NULL, &answer, &err) < 0)
 		return NULL;
-	log = json_text(json_object_get(answer, "data"), "log");
-	/* The very last line is the state; the one before it, without its time, is the news. */
-	len = log ? strlen(log) : 0;
-	for (int back = 0; back < 2 && len; back++) {
-		len--;
-		while (len && log[len - 1] != '\n')
-			len--;
-		if (back == 0 && len)
-			continue;
-		start = strchr(log + len, ' ');
-		if (start && log[len] != '#')
-			line = xstrndup(start + 1, strcspn(start + 1, "\n"));
-	}
+	line = task_view_last_line(answer);
 	json_decref(answer);
 	return line;
 }
 
-static void draw(struct watch *w, const json_t *task)
+static bool is_active(const char *state)
 {
-	size_t count;
-	json_t **order = task_view_order(task, &count);
-	char **lines = xcalloc(count + 1, sizeof(*lines));
-
-	for (size_t i = 0; i < count; i++)
-		lines[i] = last_line(w, order[i]);
-	if (w->lines)
-		printf("\033[%dA", w->lines);
-	w->lines = task_view_print(stdout, task, lines);
-	fflush(stdout);
-	for (size_t i = 0; i < count; i++)
-		free(lines[i]);
-	free(lines);
-	free(order);
+	return !strcmp(state, "RUNNING") || !strcmp(state, "CANCELING");
 }
 
-/* One line a change. */
-static void tell(struct watch *w, const json_t *task)
+static void forget_subtasks(struct watched *t)
 {
-	json_t **order = task_view_order(task, &w->count);
-
-	if (!w->states)
-		w->states = xcalloc(w->count + 1, sizeof(*w->states));
-	for (size_t i = 0; i < w->count; i++) {
-		const char *state = json_text(order[i], "status");
-
-		if (w->states[i] && !strcmp(w->states[i], state))
-			continue;
-		if (w->states[i] || strcmp(state, "PENDING") != 0)
-			printf("%2zu/%zu %-44s %s\n", i + 1, w->count, json_text(order[i], "name"),
-			        state);
-		free(w->states[i]);
-		w->states[i] = xstrdup(state);
+	for (size_t i = 0; i < t->subtask_count; i++) {
+		free(t->subtasks[i].state);
+		free(t->subtasks[i].last_line);
 	}
-	fflush(stdout);
-	free(order);
+	free(t->subtasks);
+	t->subtasks = NULL;
+	t->subtask_count = 0;
 }
 
-static void say_why(struct watch *w, const json_t *task)
+/* Takes what is new of each subtask. Logs are read only where something can have been written. */
+static void take_subtasks(struct watch *w, struct watched *t)
 {
 	size_t count;
-	json_t **order = task_view_order(task, &count);
+	json_t **order = task_view_order(t->task, &count);
 
+	if (t->subtask_count != count) {
+		forget_subtasks(t);
+		t->subtasks = xcalloc(count + 1, sizeof(*t->subtasks));
+		t->subtask_count = count;
+	}
 	for (size_t i = 0; i < count; i++) {
-		_cleanup_free_ char *line = NULL;
+		struct watched_subtask *s = &t->subtasks[i];
+		const char *state = task_view_text(order[i], "status");
 
-		if (strcmp(json_text(order[i], "status"), "FAILED") != 0)
-			continue;
-		line = last_line(w, order[i]);
-		printf("%s FAILED: %s\n  obpipe log %" PRId64 " %" PRId64
-		       "\n  obpipe retry %" PRId64 "\n",
-		        json_text(order[i], "name"), line ? line : "see its log", w->task_id,
-		        json_int(order[i], "id", 0), w->task_id);
+		s->now = order[i];
+		s->changed = !s->state || strcmp(s->state, state) != 0;
+		if (json_object_get(order[i], "startTime") && (s->changed || is_active(state)) &&
+		        (w->terminal || is_active(state) || !strcmp(state, "FAILED"))) {
+			char *line = read_last_line(w, t, json_int(order[i], "id", 0));
+
+			if (line) {
+				free(s->last_line);
+				s->last_line = line;
+			}
+		}
+		if (s->changed) {
+			free(s->state);
+			s->state = xstrdup(state);
+		}
 	}
 	free(order);
 }
 
-static int follow(struct watch *w)
+static void end_unknown(struct watch *w, struct watched *t, const struct err *err)
 {
-	_cleanup_free_ char *path = xasprintf("/api/v2/tasks/instances/%" PRId64, w->task_id);
-	int64_t seen_ms = clock_mono_ms();
+	cli_fail(w->cli, err);
+	t->ended = true;
+	t->code = WATCH_UNKNOWN;
+}
 
+static void look(struct watch *w, struct watched *t)
+{
+	_cleanup_free_ char *path = xasprintf("/api/v2/tasks/instances/%" PRId64, t->id);
+	struct err err = {0};
+	json_t *answer;
+
+	if (http_call(w->cli, "GET", path, NULL, &answer, &err) < 0) {
+		if (!err_is_retryable(&err) || clock_mono_ms() - w->seen_ms > AWAY_MS)
+			end_unknown(w, t, &err);
+		else if (w->terminal)
+			snprintf(w->note, sizeof(w->note), "%s", err.text);
+		else if (!w->told_away)
+			fprintf(stderr, "waiting: %s\n", err.text);
+		w->told_away = true;
+		return;
+	}
+	w->seen_ms = clock_mono_ms();
+	w->told_away = false;
+	w->note[0] = '\0';
+	json_decref(t->task);
+	t->task = json_incref(json_object_get(answer, "data"));
+	t->now_us = task_view_now(answer);
+	json_decref(answer);
+	take_subtasks(w, t);
+	if (!task_view_ended(t->task))
+		return;
+	t->ended = true;
+	t->code = !strcmp(task_view_text(t->task, "status"), "SUCCESSFUL") ? WATCH_SUCCESSFUL
+	                                                                   : WATCH_FAILED;
+}
+
+/* ---- showing ---- */
+
+static void show(struct watch *w)
+{
+	if (w->terminal) {
+		watch_view_draw(&w->screen, w->tasks, w->count, w->note);
+		return;
+	}
+	for (size_t i = 0; i < w->count; i++)
+		watch_view_tell(&w->tasks[i], w->count > 1);
+	fflush(stdout);
+}
+
+static bool all_ended(const struct watch *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (!w->tasks[i].ended)
+			return false;
+	return true;
+}
+
+static void follow(struct watch *w)
+{
+	w->seen_ms = clock_mono_ms();
 	while (true) {
-		struct err err = {0};
-		json_t *answer, *task;
-		const char *status;
+		int64_t began = clock_mono_ms(), left;
 
-		if (http_call(w->cli, "GET", path, NULL, &answer, &err) < 0) {
-			if (!err_is_retryable(&err) || clock_mono_ms() - seen_ms > AWAY_MS) {
-				cli_fail(w->cli, &err);
-				return WATCH_UNKNOWN;
-			}
-			clock_sleep_ms(LOOK_MS);
-			continue;
-		}
-		seen_ms = clock_mono_ms();
-		task = json_object_get(answer, "data");
-		w->terminal ? draw(w, task) : tell(w, task);
-		status = json_text(task, "status");
-		if (strcmp(status, "RUNNING") != 0) {
-			int code = strcmp(status, "SUCCESSFUL") ? WATCH_FAILED : WATCH_SUCCESSFUL;
-
-			printf("task %" PRId64 " is %s\n", w->task_id, status);
-			if (code)
-				say_why(w, task);
-			json_decref(answer);
-			return code;
-		}
-		json_decref(answer);
-		clock_sleep_ms(LOOK_MS);
+		for (size_t i = 0; i < w->count; i++)
+			if (!w->tasks[i].ended)
+				look(w, &w->tasks[i]);
+		show(w);
+		if (all_ended(w))
+			return;
+		left = LOOK_MS - (clock_mono_ms() - began);
+		clock_sleep_ms(left > 0 ? left : LOOK_MS / 4);
 	}
 }
 
-int watch_task(struct cli *cli, int64_t task_id)
+static enum watch_code judge(const struct watch *w)
 {
-	struct watch w = {.cli = cli, .task_id = task_id, .terminal = isatty(STDOUT_FILENO)};
-	int code = follow(&w);
+	bool failed = false, unknown = false;
 
-	for (size_t i = 0; w.states && i < w.count; i++)
-		free(w.states[i]);
-	free(w.states);
+	for (size_t i = 0; i < w->count; i++) {
+		failed |= w->tasks[i].code == WATCH_FAILED;
+		unknown |= w->tasks[i].code == WATCH_UNKNOWN;
+	}
+	return failed ? WATCH_FAILED : unknown ? WATCH_UNKNOWN : WATCH_SUCCESSFUL;
+}
+
+static void release(struct watch *w)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		forget_subtasks(&w->tasks[i]);
+		json_decref(w->tasks[i].task);
+	}
+	free(w->tasks);
+	screen_release(&w->screen);
+}
+
+enum watch_code watch_tasks(struct cli *cli, const int64_t *ids, size_t count)
+{
+	struct watch w = {.cli = cli,
+	        .tasks = xcalloc(count + 1, sizeof(*w.tasks)),
+	        .count = count,
+	        .terminal = isatty(STDOUT_FILENO) == 1};
+	enum watch_code code;
+
+	for (size_t i = 0; i < count; i++)
+		w.tasks[i].id = ids[i];
+	follow(&w);
+	for (size_t i = 0; i < count; i++)
+		watch_view_say_end(&w.tasks[i]);
+	code = judge(&w);
+	release(&w);
 	return code;
 }
 
 int cmd_watch(struct cli *cli, int argc, char **argv)
 {
-	if (argc != 2 || cli_id(argv[1]) < 0)
-		return cli_usage(cli, "give one task id");
-	return watch_task(cli, cli_id(argv[1]));
+	static const struct option options[] = {{0}};
+	int64_t *ids;
+	int code;
+
+	if (cli_option(cli, argc, argv, options, true) == '?')
+		return EXIT_USAGE;
+	if (optind == argc)
+		return cli_usage(cli, "which task? Give its id; `obpipe tasks` lists them");
+	ids = xcalloc((size_t)argc, sizeof(*ids));
+	for (int i = optind; i < argc; i++) {
+		ids[i - optind] = cli_id(argv[i]);
+		if (ids[i - optind] < 0) {
+			free(ids);
+			return cli_usage(cli, "\"%s\" is no task id", argv[i]);
+		}
+	}
+	code = (int)watch_tasks(cli, ids, (size_t)(argc - optind));
+	free(ids);
+	return code;
 }

@@ -158,11 +158,21 @@ struct kafka_topic_spec {
 	const char *config[16]; /* name, value, name, value, ..., NULL */
 };
 /*
- * Makes the topics that are missing and verifies partitions and configuration of those that exist.
- * Returns 0, or -1 naming the first that is wrong (its partitions are never changed).
+ * Makes the topics that are missing and verifies partitions, replicas and configuration of those
+ * that exist. Returns 0, or -1 naming the first that is wrong (its partitions are never changed).
  */
 int kafka_topics_ensure(const struct settings *settings, const struct kafka_topic_spec *specs,
         size_t count, int timeout_ms, struct err *err) __attribute__((warn_unused_result));
+/* Called for each topic that is looked at; problem NULL: it is as it should be, else what is not,
+ * one line. */
+typedef void (*kafka_topic_fn)(void *arg, const struct kafka_topic_spec *spec, const char *problem);
+/*
+ * Holds every topic against its spec and changes nothing. Returns 0 when all could be looked at
+ * (whatever was found), -1 when Kafka could not be asked.
+ */
+int kafka_topics_check(const struct settings *settings, const struct kafka_topic_spec *specs,
+        size_t count, int timeout_ms, kafka_topic_fn fn, void *arg, struct err *err)
+        __attribute__((warn_unused_result));
 /* Brokers in the cluster, for replica counts. */
 int kafka_broker_count(const struct settings *settings, int timeout_ms, int *ret_count,
         struct err *err) __attribute__((warn_unused_result));

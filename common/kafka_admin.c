@@ -31,12 +31,32 @@ static int metadata(
 	return code ? kafka_err(err, code, "asking for the topics") : 0;
 }
 
-static int partitions_in(const struct rd_kafka_metadata *md, const char *topic)
+static const struct rd_kafka_metadata_topic *topic_in(
+        const struct rd_kafka_metadata *md, const char *topic)
 {
 	for (int i = 0; i < md->topic_cnt; i++)
 		if (!strcmp(md->topics[i].topic, topic))
-			return md->topics[i].partition_cnt;
-	return 0;
+			return &md->topics[i];
+	return NULL;
+}
+
+static int partitions_in(const struct rd_kafka_metadata *md, const char *topic)
+{
+	const struct rd_kafka_metadata_topic *t = topic_in(md, topic);
+
+	return t ? t->partition_cnt : 0;
+}
+
+/* Copies that its partition with the fewest has. */
+static int replicas_in(const struct rd_kafka_metadata *md, const char *topic)
+{
+	const struct rd_kafka_metadata_topic *t = topic_in(md, topic);
+	int fewest = 0;
+
+	for (int i = 0; t && i < t->partition_cnt; i++)
+		if (i == 0 || t->partitions[i].replica_cnt < fewest)
+			fewest = t->partitions[i].replica_cnt;
+	return fewest;
 }
 
 int kafka_partition_count(const struct settings *settings, const char *topic, int timeout_ms,
@@ -212,18 +232,31 @@ static int verify_config(rd_kafka_t *rk, const struct kafka_topic_spec *specs, s
 	return rc;
 }
 
-static int verify_partitions(const struct rd_kafka_metadata *md,
-        const struct kafka_topic_spec *specs, size_t count, struct err *err)
+/* A topic that is there, by the metadata: partitions and replicas. */
+static int verify_shape(
+        const struct rd_kafka_metadata *md, const struct kafka_topic_spec *spec, struct err *err)
 {
-	for (size_t i = 0; i < count; i++) {
-		int is = partitions_in(md, specs[i].name);
+	int partitions = partitions_in(md, spec->name), replicas = replicas_in(md, spec->name);
 
-		if (is && is != specs[i].partitions)
-			return err_set(err, ERR_PERMANENT, "",
-			        "topic %s has %d partitions but the settings say %d; the count is "
-			        "fixed once a topic is made: set the setting back",
-			        specs[i].name, is, specs[i].partitions);
-	}
+	if (partitions != spec->partitions)
+		return err_set(err, ERR_PERMANENT, "",
+		        "topic %s has %d partitions but the settings say %d; the count is fixed "
+		        "once a topic is made: set the setting back",
+		        spec->name, partitions, spec->partitions);
+	if (replicas < spec->replicas)
+		return err_set(err, ERR_PERMANENT, "",
+		        "topic %s has %d replicas but needs %d in a cluster of this size; add "
+		        "replicas with your Kafka tools",
+		        spec->name, replicas, spec->replicas);
+	return 0;
+}
+
+static int verify_shapes(const struct rd_kafka_metadata *md, const struct kafka_topic_spec *specs,
+        size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (partitions_in(md, specs[i].name) && verify_shape(md, &specs[i], err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -238,13 +271,55 @@ int kafka_topics_ensure(const struct settings *settings, const struct kafka_topi
 		return -1;
 	rc = metadata(rk, timeout_ms, &md, err);
 	if (rc == 0) {
-		rc = verify_partitions(md, specs, count, err);
+		rc = verify_shapes(md, specs, count, err);
 		if (rc == 0)
 			rc = create_missing(rk, md, specs, count, timeout_ms, err);
 		rd_kafka_metadata_destroy(md);
 	}
 	if (rc == 0)
 		rc = verify_config(rk, specs, count, timeout_ms, err);
+	rd_kafka_destroy(rk);
+	return rc;
+}
+
+/* One topic; -1: Kafka could not be asked. */
+static int check_topic(rd_kafka_t *rk, const struct rd_kafka_metadata *md,
+        const struct kafka_topic_spec *spec, int timeout_ms, kafka_topic_fn fn, void *arg,
+        struct err *err)
+{
+	struct err problem = {0};
+	int rc;
+
+	if (!partitions_in(md, spec->name)) {
+		fn(arg, spec, "it is missing");
+		return 0;
+	}
+	rc = verify_shape(md, spec, &problem);
+	if (rc == 0)
+		rc = describe(rk, spec, 1, timeout_ms, &problem);
+	if (rc < 0 && err_is_retryable(&problem)) {
+		*err = problem;
+		return -1;
+	}
+	fn(arg, spec, rc < 0 ? problem.text : NULL);
+	return 0;
+}
+
+int kafka_topics_check(const struct settings *settings, const struct kafka_topic_spec *specs,
+        size_t count, int timeout_ms, kafka_topic_fn fn, void *arg, struct err *err)
+{
+	const struct rd_kafka_metadata *md;
+	rd_kafka_t *rk = admin_open(settings, err);
+	int rc;
+
+	if (!rk)
+		return -1;
+	rc = metadata(rk, timeout_ms, &md, err);
+	if (rc == 0) {
+		for (size_t i = 0; i < count && rc == 0; i++)
+			rc = check_topic(rk, md, &specs[i], timeout_ms, fn, arg, err);
+		rd_kafka_metadata_destroy(md);
+	}
 	rd_kafka_destroy(rk);
 	return rc;
 }

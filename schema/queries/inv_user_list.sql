@@ -1,1 +1,1 @@
-SELECT name, hash, created_at FROM app_user ORDER BY name;
+SELECT name, created_at FROM app_user ORDER BY name;

@@ -1,3 +1,4 @@
--- $1 numbers  $2 names
-INSERT INTO operation (id, name) SELECT * FROM unnest($1::smallint[], $2::text[])
-ON CONFLICT (id) DO UPDATE SET name = excluded.name;
+-- $1 numbers  $2 names. Returns what was new or had another name.
+INSERT INTO operation AS t (id, name) SELECT * FROM unnest($1::smallint[], $2::text[])
+ON CONFLICT (id) DO UPDATE SET name = excluded.name WHERE t.name <> excluded.name
+RETURNING name, xmax = 0 AS added;
