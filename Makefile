@@ -21,7 +21,7 @@ LDFLAGS_ALL = $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -Wl,-z,relro,-z,now $(LDF
 
 COMMON := $(wildcard common/*.c)
 PRODUCER := $(wildcard producer/*.c)
-WORKER := $(wildcard workers/*.c workers/host/*.c workers/subtasks/*.c)
+WORKER := $(wildcard workers/*.c workers/host/*.c workers/obproxy/*.c workers/subtasks/*.c)
 CLI := $(wildcard cli/*.c)
 UNIT := $(wildcard tests/unit/test_*.c)
 INTEGRATION := $(wildcard tests/integration/test_*.c)
@@ -57,7 +57,7 @@ $(GEN)/queries.h: schema/embed schema/topics.json $(wildcard schema/queries/*.sq
 	$(Q)touch $@
 $(GEN)/queries.c $(GEN)/embedded.c: $(GEN)/queries.h ;
 
-$(GEN)/host_scripts.c: workers/host/embed $(wildcard workers/host/*.sh)
+$(GEN)/host_scripts.c: workers/host/embed $(wildcard workers/host/*.sh workers/obproxy/*.sh)
 	@mkdir -p $(@D)
 	$(Q)workers/host/embed $@
 
