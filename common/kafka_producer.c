@@ -66,7 +66,7 @@ static int open_handle(struct kafka_producer *p, struct err *err)
 	         * What comes while one produce request is out goes into the next: batching without
 	         * delay. With the default 5 librdkafka's broker thread spins on a full window.
 	         */
-	        {"max.in.flight", p->kind == KAFKA_REQUESTS ? "1" : "5"},
+	        {"max.in.flight", "1"},
 	        {"message.timeout.ms", timeout},
 	        {"queue.buffering.max.messages", "100000"},
 	        {"partitioner", "murmur2_random"},
