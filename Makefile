@@ -35,11 +35,20 @@ INTEGRATION_BINS := $(patsubst tests/integration/%.c,$(BUILD)/integration/%,$(IN
 # Every module but the main functions, for tests.
 TESTED_LIB := $(BUILD)/libtested.a
 TESTED := $(filter-out %/main.c,$(PRODUCER) $(WORKER) $(CLI))
+# The stand-in OBProxy of demo and test hosts, and its package.
+STANDIN_VERSION ?= 1.9.1.1
+STANDIN_RELEASE ?= 1919579.el7
+STANDIN := $(BUILD)/standin/$(STANDIN_VERSION)-$(STANDIN_RELEASE)/obproxy
+STANDIN_SOURCES := $(wildcard deploy/hosts/obproxy/*.c)
+STANDIN_RPM := $(BUILD)/rpms/obproxy-$(STANDIN_VERSION)-$(STANDIN_RELEASE).x86_64.rpm
+# Passwords of the connection user came with 3.2.0.
+STANDIN_FLAGS = -DOBPROXY_VERSION='"$(STANDIN_VERSION)"' -DOBPROXY_RELEASE='"$(STANDIN_RELEASE)"' \
+	$(if $(filter 1.% 2.% 3.0.% 3.1.%,$(STANDIN_VERSION)),,-DOBPROXY_HAS_PROXYRO)
 # What workers run on hosts, as text.
 HOST_SCRIPTS := $(BUILD)/obj/gen/host_scripts.o
 
 .PHONY: all deps up down status run test test-unit test-integration test-e2e bench lint format \
-	format-check install clean help unit-bins integration-bins
+	format-check install clean help rpms unit-bins integration-bins
 all: $(PROGRAMS) ## build the three programs
 
 $(GEN)/queries.h: schema/embed schema/topics.json $(wildcard schema/queries/*.sql) schema/queries \
@@ -76,9 +85,16 @@ $(BUILD)/integration/%: $(BUILD)/obj/tests/integration/%.o $(call obj,$(SUPPORT)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ -lcmocka $(LIBS)
 $(BUILD)/obpipe-bench: $(call obj,$(BENCH)) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
+$(STANDIN): $(STANDIN_SOURCES) deploy/hosts/obproxy/standin.h $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(STANDIN_FLAGS) $(LDFLAGS_ALL) -Wl,--as-needed $(STANDIN_SOURCES) \
+		$(COMMON_LIB) -o $@ $(LIBS)
+$(STANDIN_RPM): $(STANDIN) deploy/hosts/package $(wildcard deploy/hosts/obproxy/obproxy*)
+	$(Q)BUILD=$(BUILD) deploy/hosts/package $(@D) $(STANDIN_VERSION) $(STANDIN_RELEASE) >/dev/null
 unit-bins: $(UNIT_BINS)
 integration-bins: $(INTEGRATION_BINS)
 
+rpms: $(STANDIN_RPM) ## the package of the stand-in OBProxy, for demo hosts
 deps: ## install the Debian packages obpipe needs (DEV=1: also those of lint and fuzz)
 	@deploy/stack/deps $(if $(DEV),--dev)
 up: ## start PostgreSQL, Kafka, demo hosts, producer and worker in the background

@@ -39,6 +39,12 @@ static void add_missing(struct strbuf *sb, bool is_missing, const char *what)
 	strbuf_add_json(sb, what, strlen(what));
 }
 
+static const char *const id_names[] = {
+        [ID_TASK] = "task ids",
+        [ID_SUBTASK] = "subtask ids",
+        [ID_OBPROXY] = "obproxy ids",
+};
+
 static void find_missing(const struct ingress *in, struct strbuf *sb)
 {
 	add_missing(sb, !ingress_db((struct ingress *)in), "postgres");
@@ -46,7 +52,8 @@ static void find_missing(const struct ingress *in, struct strbuf *sb)
 	add_missing(sb, !keeper_loaded(in->inventory), "inventory");
 	add_missing(sb, !task_forms_newest(keeper_forms(in->inventory), "add-obproxy"),
 	        "templates (run `obpipe migrate`)");
-	add_missing(sb, !id_blocks_have(in->ids, ID_TASK, 1), "task ids");
+	for (enum id_kind kind = 0; kind < ID_KIND_MAX; kind++)
+		add_missing(sb, !id_blocks_have(in->ids, kind, 1), id_names[kind]);
 	add_missing(sb, in->draining, "draining");
 }
 

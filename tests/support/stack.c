@@ -395,7 +395,9 @@ int64_t submit(struct stack *s, const char *template, int count, const char *con
 	int64_t id;
 
 	if (status != 200)
-		fail_msg("submit answered %ld", status);
+		fail_msg("submit answered %ld: %s", status,
+		        json_string_value(
+		                json_object_get(json_object_get(answer, "error"), "message")));
 	id = json_integer_value(json_object_get(
 	        json_array_get(json_object_get(json_object_get(answer, "data"), "contents"), 0),
 	        "id"));
