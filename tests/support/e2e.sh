@@ -1,37 +1,42 @@
 # shellcheck shell=bash
 # What end-to-end scripts share: a folder, a database and a topic prefix of their own, programs that
-# end with the script, TAP lines. Sourced; sets $work, $name, $passed, $failed.
+# end with the script, TAP lines. Sourced; sets $work and $name.
 
 : "${OBPIPE_PG_DSN:?tests/run e2e sets it}" "${OBPIPE_KAFKA_BROKERS:?tests/run e2e sets it}"
 : "${OBPIPE_BUILD:?tests/run e2e sets it}"
-passed=0 failed=0 tap_failed=0 programs=()
+passed=0 tap_failed=0 checking="" programs=()
 work=$(mktemp -d)
 name=e2e_$$
 admin_dsn=$OBPIPE_PG_DSN
 
-# Ends what start() started; the test's own cleanup can call it.
-e2e_cleanup() {
-	local pid
+# Says which check ended the script, ends what start() started, and cleans up.
+e2e_end() {
+	local status=$? pid
 
+	trap - EXIT
+	if [[ $checking ]]; then
+		echo "not ok $((passed + 1)) - $checking" >&3
+		tail -n 40 "$work/log" | sed 's/^/# /' >&3
+		status=1
+	fi
 	for pid in "${programs[@]}"; do kill "$pid" 2>/dev/null || true; done
 	for pid in "${programs[@]}"; do wait "$pid" 2>/dev/null || true; done
 	psql -qX "$admin_dsn" -c "DROP DATABASE IF EXISTS $name WITH (FORCE)" >/dev/null 2>&1 || true
 	rm -rf "$work"
+	exit "$status"
 }
-trap e2e_cleanup EXIT
+trap e2e_end EXIT
+exec 3>&1
 
-check() { # NAME COMMAND...
-	local what=$1
-
+# check NAME COMMAND...: the first command within that fails ends the script, with its output: not
+# called from a condition, a function stops at its first failure.
+check() {
+	checking=$1
 	shift
-	if "$@" >"$work/log" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok $((passed + failed)) - $what"
-	else
-		failed=$((failed + 1))
-		echo "not ok $((passed + failed)) - $what"
-		tail -n 40 "$work/log" | sed 's/^/# /'
-	fi
+	"$@" >"$work/log" 2>&1
+	passed=$((passed + 1))
+	echo "ok $passed - $checking"
+	checking=
 }
 
 # A program that prints TAP lines of its own.
@@ -39,7 +44,7 @@ run_tap() { # COMMAND...
 	"$@" || tap_failed=1
 }
 
-finish() { ((failed + tap_failed == 0)); }
+finish() { ((tap_failed == 0)); }
 
 # Runs COMMAND until it succeeds, for 30 s.
 wait_until() {
@@ -72,7 +77,7 @@ start() {
 	local label=$1
 
 	shift
-	"$@" >"$work/$label.log" 2>&1 &
+	"$@" >"$work/$label.log" 2>&1 3>&- &
 	started=$!
 	programs+=("$started")
 	wait_until grep -q '"listening"' "$work/$label.log"
