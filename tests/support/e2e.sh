@@ -77,6 +77,7 @@ start() {
 	local label=$1
 
 	shift
+	: >"$work/$label.log" # of an earlier start
 	"$@" >"$work/$label.log" 2>&1 3>&- &
 	started=$!
 	programs+=("$started")
