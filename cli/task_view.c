@@ -110,6 +110,18 @@ void task_view_add_name(struct strbuf *sb, const json_t *task)
 		strbuf_addf(sb, " on host %" PRId64, json_int(task, "hostId", 0));
 }
 
+void task_view_add_creator(struct strbuf *sb, const json_t *task)
+{
+	const json_t *creator = json_object_get(task, "creator");
+	const char *name = json_is_object(creator) ? json_text(creator, "name")
+	                                           : json_string_value(creator);
+
+	if (!name || !*name)
+		return;
+	strbuf_adds(sb, " by ");
+	text_add_lines(sb, name);
+}
+
 void task_view_add_progress(struct strbuf *sb, const json_t *task, int64_t now_us)
 {
 	size_t running = task_view_count(task, "RUNNING"), failed = task_view_count(task, "FAILED");

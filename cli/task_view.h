@@ -19,6 +19,9 @@ size_t task_view_count(const json_t *task, const char *state);
 bool task_view_ended(const json_t *task);
 /* "Install obproxy on host 2" */
 void task_view_add_name(struct strbuf *sb, const json_t *task);
+/* " by admin"; nothing when the answer names nobody. A creation names its creator by a text, a
+ * reading by an object {name}. */
+void task_view_add_creator(struct strbuf *sb, const json_t *task);
 /* "3/12 done, 1 running, 4.2 s"; now_us is the ingress's clock, see task_view_now(). */
 void task_view_add_progress(struct strbuf *sb, const json_t *task, int64_t now_us);
 /* How long a task or subtask took, or has been at it by now; nothing when it has not begun. */

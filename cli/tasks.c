@@ -27,6 +27,14 @@ static void add_elapsed(struct table *t, const json_t *object, int64_t now_us)
 	table_add(t, text.buf);
 }
 
+static void add_time(struct table *t, const json_t *object, const char *name)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+	text_add_time(&text, json_text(object, name));
+	table_add(t, text.buf);
+}
+
 /* ---- tasks ---- */
 
 static void add_row(struct table *t, const json_t *task, int64_t now_us)
@@ -39,7 +47,7 @@ static void add_row(struct table *t, const json_t *task, int64_t now_us)
 	                            : table_add(t, "");
 	table_addf(t, "%zu/%zu", task_view_count(task, "SUCCESSFUL"),
 	        json_array_size(json_object_get(task, "subtasks")));
-	table_add(t, json_text(task, "startTime"));
+	add_time(t, task, "startTime");
 	add_elapsed(t, task, now_us);
 }
 
@@ -165,9 +173,13 @@ static void print_facts(const json_t *task, int64_t now_us)
 	strbuf_addf(&text, "\n%s (%s), ", task_view_text(task, "status"),
 	        task_view_text(task, "operation"));
 	task_view_add_progress(&text, task, now_us);
-	strbuf_addf(&text, "\nstarted %s", task_view_text(task, "startTime"));
-	if (json_text(task, "finishTime"))
-		strbuf_addf(&text, ", finished %s", json_text(task, "finishTime"));
+	strbuf_adds(&text, "\nstarted ");
+	text_add_time(&text, json_text(task, "startTime"));
+	task_view_add_creator(&text, task);
+	if (json_text(task, "finishTime")) {
+		strbuf_adds(&text, ", finished ");
+		text_add_time(&text, json_text(task, "finishTime"));
+	}
 	printf("%s\n\n", text.buf);
 }
 
@@ -187,7 +199,7 @@ static void print_task(const json_t *answer)
 		table_add(t, json_text(order[i], "name"));
 		table_add(t, json_text(order[i], "status"));
 		table_add(t, json_text(order[i], "operation"));
-		table_add(t, json_text(order[i], "startTime"));
+		add_time(t, order[i], "startTime");
 		add_elapsed(t, order[i], now_us);
 		table_addf(t, "%" PRId64, json_int(order[i], "runTime", 0));
 		table_add(t, json_text(order[i], "executor"));
@@ -229,7 +241,7 @@ static void print_log(const json_t *answer)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
-	text_add_lines(&text, json_text(json_object_get(answer, "data"), "log"));
+	text_add_log(&text, json_text(json_object_get(answer, "data"), "log"));
 	fputs(text.buf ? text.buf : "", stdout);
 }
 

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/mem.h"
@@ -129,6 +130,74 @@ void text_add_lines(struct strbuf *sb, const char *text)
 			g.bytes = text;
 		strbuf_add(sb, g.bytes, g.len);
 		text += g.taken;
+	}
+}
+
+/* Where a pattern of bytes ends that `text` begins with; NULL: it does not. '0' is any digit. */
+static const char *skip_pattern(const char *text, const char *pattern)
+{
+	for (; *pattern; pattern++, text++)
+		if (*pattern == '0' ? !isdigit((unsigned char)*text) : *pattern != *text)
+			return NULL;
+	return text;
+}
+
+/* Bytes of the ISO 8601 time with offset that `text` begins with; 0: it does not. Its fraction
+ * begins at *ret_fraction and has *ret_digits. */
+static size_t time_bytes(const char *text, size_t *ret_fraction, size_t *ret_digits)
+{
+	const char *at = skip_pattern(text, "0000-00-00T00:00:00"), *end;
+
+	if (!at)
+		return 0;
+	*ret_fraction = (size_t)(at - text);
+	*ret_digits = *at == '.' ? strspn(at + 1, "0123456789") : 0;
+	if (*at == '.' && !*ret_digits)
+		return 0;
+	at += *ret_digits ? *ret_digits + 1 : 0;
+	end = *at == 'Z' ? at + 1 : skip_pattern(at, *at == '-' ? "-00:00" : "+00:00");
+	return end ? (size_t)(end - text) : 0;
+}
+
+/* Appends the time `text` begins with and returns its length; 0: there is none. */
+static size_t add_time(struct strbuf *sb, const char *text)
+{
+	size_t fraction, digits, bytes = time_bytes(text, &fraction, &digits);
+	size_t offset = digits ? fraction + 1 + digits : fraction;
+
+	if (!bytes)
+		return 0;
+	strbuf_add(sb, text, fraction);
+	strbuf_addc(sb, '.');
+	strbuf_add(sb, text + fraction + 1, digits < 3 ? digits : 3);
+	for (; digits < 3; digits++)
+		strbuf_addc(sb, '0');
+	strbuf_add(sb, text + offset, bytes - offset);
+	return bytes;
+}
+
+void text_add_time(struct strbuf *sb, const char *iso)
+{
+	size_t fraction, digits;
+
+	if (iso && time_bytes(iso, &fraction, &digits) == strlen(iso))
+		add_time(sb, iso);
+	else
+		text_add_lines(sb, iso);
+}
+
+void text_add_log(struct strbuf *sb, const char *text)
+{
+	while (text && *text) {
+		size_t bytes;
+
+		text += add_time(sb, text);
+		bytes = strcspn(text, "\n");
+		bytes += text[bytes] == '\n';
+		_cleanup_free_ char *line = xstrndup(text, bytes);
+
+		text_add_lines(sb, line);
+		text += bytes;
 	}
 }
 

@@ -116,7 +116,11 @@ refused:
 int kafka_queue_fd(rd_kafka_queue_t *queue)
 {
 	static const uint64_t one = 1;
-	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	/*
+	 * Readable from the start: librdkafka writes when an empty queue gets its first event, and
+	 * this one can have some already (brokers that are away). Nobody would be woken ever after.
+	 */
+	int fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
 
 	if (fd < 0)
 		BUG("eventfd: %s", strerror(errno));

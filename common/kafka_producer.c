@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/kafka_internal.h"
@@ -187,6 +188,8 @@ static void rebuild(struct kafka_producer *p)
 	p->fd = old_fd;
 	static const uint64_t one = 1;
 	rd_kafka_queue_io_event_enable(p->queue, old_fd, &one, sizeof(one));
+	/* What the new handle has to say already: see kafka_queue_fd(). */
+	eventfd_write(old_fd, one);
 }
 
 int kafka_producer_poll(struct kafka_producer *p)

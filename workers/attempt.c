@@ -128,7 +128,7 @@ void attempt_run(struct attempt *a)
 		        a->err.text);
 	} else if (a->outcome == SUBTASK_WAIT) {
 		subtask_log(&a->ctx, "handed back, to be tried again in %d ms", a->wait_ms);
-	} else if (a->outcome == SUBTASK_DONE && a->log.len > 0) {
+	} else if (a->outcome == SUBTASK_DONE && (a->log.len > 0 || a->log_chunk > 0)) {
 		subtask_log(&a->ctx, "done in %lld ms",
 		        (long long)(clock_mono_us() - a->started_us) / 1000);
 	}

@@ -7,6 +7,7 @@
 #include "cli/event_view.h"
 #include "cli/task_view.h"
 #include "cli/text.h"
+#include "common/mem.h"
 
 static void fits(const char *text, size_t columns, bool pad, const char *expected)
 {
@@ -48,6 +49,62 @@ static void times_are_read_with_their_offset(void **state)
 	assert_int_equal(text_parse_time("1970-01-01T00:00:00"), -1);
 	assert_int_equal(text_parse_time("soon"), -1);
 	assert_int_equal(text_parse_time(NULL), -1);
+}
+
+static void shows(
+        void (*add)(struct strbuf *, const char *), const char *text, const char *expected)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	strbuf_adds(&sb, "");
+	add(&sb, text);
+	assert_string_equal(sb.buf, expected);
+}
+
+static void times_have_three_digits_of_fraction(void **state)
+{
+	shows(text_add_time, "2026-11-23T20:27:22.25+00:00", "2026-11-23T20:27:22.250+00:00");
+	shows(text_add_time, "2026-11-23T20:27:22+08:00", "2026-11-23T20:27:22.000+08:00");
+	shows(text_add_time, "2026-11-23T20:27:22.004-03:30", "2026-11-23T20:27:22.004-03:30");
+	shows(text_add_time, "2026-11-23T20:27:22.123456Z", "2026-11-23T20:27:22.123Z");
+	shows(text_add_time, "2026-11-23T20:27:22.Z", "2026-11-23T20:27:22.Z");
+	shows(text_add_time, "2026-11-23T20:27:22", "2026-11-23T20:27:22");
+	shows(text_add_time, "2026-11-23T20:27:22Z!", "2026-11-23T20:27:22Z!");
+	shows(text_add_time, "soon\033", "soon?");
+	shows(text_add_time, "", "");
+	shows(text_add_time, NULL, "");
+}
+
+static void lines_of_a_log_begin_at_one_column(void **state)
+{
+	shows(text_add_log,
+	        "2026-11-23T20:27:22.2+00:00 one, at 2026-11-23T20:27:22.2+00:00\n"
+	        "\n"
+	        "\033two\n2026-11-23T20:27:22Z",
+	        "2026-11-23T20:27:22.200+00:00 one, at 2026-11-23T20:27:22.2+00:00\n"
+	        "\n"
+	        "?two\n2026-11-23T20:27:22.000Z");
+	shows(text_add_log, NULL, "");
+}
+
+static void a_task_says_by_whom_when_somebody_is_named(void **state)
+{
+	static const struct {
+		const char *task, *expected;
+	} all[] = {{"{\"creator\": \"admin\"}", " by admin"},
+	        {"{\"creator\": {\"name\": \"admin\"}}", " by admin"}, {"{}", ""},
+	        {"{\"creator\": null}", ""}, {"{\"creator\": {}}", ""},
+	        {"{\"creator\": {\"name\": \"\"}}", ""}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+		json_t *task = json_loads(all[i].task, 0, NULL);
+
+		strbuf_adds(&sb, "");
+		task_view_add_creator(&sb, task);
+		assert_string_equal(sb.buf, all[i].expected);
+		json_decref(task);
+	}
 }
 
 static void a_mistyped_word_finds_its_nearest(void **state)
@@ -119,6 +176,9 @@ int main(void)
 	        cmocka_unit_test(foreign_text_cannot_move_the_cursor),
 	        cmocka_unit_test(columns_are_those_of_a_terminal),
 	        cmocka_unit_test(times_are_read_with_their_offset),
+	        cmocka_unit_test(times_have_three_digits_of_fraction),
+	        cmocka_unit_test(lines_of_a_log_begin_at_one_column),
+	        cmocka_unit_test(a_task_says_by_whom_when_somebody_is_named),
 	        cmocka_unit_test(a_mistyped_word_finds_its_nearest),
 	        cmocka_unit_test(ids_are_positive_and_exact),
 	        cmocka_unit_test(every_command_explains_itself),
