@@ -21,7 +21,7 @@ LDFLAGS_ALL = $(if $(SANITIZE),-fsanitize=$(SANITIZE)) -Wl,-z,relro,-z,now $(LDF
 
 COMMON := $(wildcard common/*.c)
 PRODUCER := $(wildcard producer/*.c)
-WORKER := $(wildcard workers/*.c workers/host/*.c workers/subtasks/*.c)
+WORKER := $(wildcard workers/*.c workers/host/*.c workers/obproxy/*.c workers/subtasks/*.c)
 CLI := $(wildcard cli/*.c)
 UNIT := $(wildcard tests/unit/test_*.c)
 INTEGRATION := $(wildcard tests/integration/test_*.c)
@@ -31,6 +31,8 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 COMMON_LIB := $(BUILD)/libcommon.a
 PROGRAMS := $(BUILD)/obpipe-producer $(BUILD)/obpipe-worker $(BUILD)/obpipe
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT))
+E2E := $(wildcard tests/e2e/test_*.c)
+E2E_BINS := $(patsubst tests/e2e/%.c,$(BUILD)/e2e/%,$(E2E))
 INTEGRATION_BINS := $(patsubst tests/integration/%.c,$(BUILD)/integration/%,$(INTEGRATION))
 # Every module but the main functions, for tests.
 TESTED_LIB := $(BUILD)/libtested.a
@@ -48,7 +50,7 @@ STANDIN_FLAGS = -DOBPROXY_VERSION='"$(STANDIN_VERSION)"' -DOBPROXY_RELEASE='"$(S
 HOST_SCRIPTS := $(BUILD)/obj/gen/host_scripts.o
 
 .PHONY: all deps up down status run test test-unit test-integration test-e2e bench lint format \
-	format-check install clean help rpms unit-bins integration-bins
+	format-check install clean help rpms unit-bins integration-bins e2e-bins
 all: $(PROGRAMS) ## build the three programs
 
 $(GEN)/queries.h: schema/embed schema/topics.json $(wildcard schema/queries/*.sql) schema/queries \
@@ -57,7 +59,7 @@ $(GEN)/queries.h: schema/embed schema/topics.json $(wildcard schema/queries/*.sq
 	$(Q)touch $@
 $(GEN)/queries.c $(GEN)/embedded.c: $(GEN)/queries.h ;
 
-$(GEN)/host_scripts.c: workers/host/embed $(wildcard workers/host/*.sh)
+$(GEN)/host_scripts.c: workers/host/embed $(wildcard workers/host/*.sh workers/obproxy/*.sh)
 	@mkdir -p $(@D)
 	$(Q)workers/host/embed $@
 
@@ -83,6 +85,9 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(SUPPORT)) $(TESTED_LIB
 $(BUILD)/integration/%: $(BUILD)/obj/tests/integration/%.o $(call obj,$(SUPPORT)) $(TESTED_LIB) $(COMMON_LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ -lcmocka $(LIBS)
+$(BUILD)/e2e/%: $(BUILD)/obj/tests/e2e/%.o $(call obj,$(SUPPORT)) $(TESTED_LIB) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ -lcmocka $(LIBS)
 $(BUILD)/obpipe-bench: $(call obj,$(BENCH)) $(COMMON_LIB)
 	$(Q)$(CC) $(LDFLAGS_ALL) $^ -o $@ $(LIBS)
 $(STANDIN): $(STANDIN_SOURCES) deploy/hosts/obproxy/standin.h $(COMMON_LIB)
@@ -93,6 +98,7 @@ $(STANDIN_RPM): $(STANDIN) deploy/hosts/package $(wildcard deploy/hosts/obproxy/
 	$(Q)BUILD=$(BUILD) deploy/hosts/package $(@D) $(STANDIN_VERSION) $(STANDIN_RELEASE) >/dev/null
 unit-bins: $(UNIT_BINS)
 integration-bins: $(INTEGRATION_BINS)
+e2e-bins: $(E2E_BINS)
 
 rpms: $(STANDIN_RPM) ## the package of the stand-in OBProxy, for demo hosts
 deps: ## install the Debian packages obpipe needs (DEV=1: also those of lint and fuzz)

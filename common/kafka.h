@@ -114,7 +114,11 @@ struct kafka_consumer *kafka_consumer_new(const struct settings *settings, const
         kafka_assign_fn on_assign, void *arg, struct err *err);
 /* Leaves the group and closes, with a watchdog: at most close_ms. */
 void kafka_consumer_free(struct kafka_consumer *c, int close_ms);
+/* Readable once something arrived, until drained: drain, then poll until 0. */
 int kafka_consumer_fd(const struct kafka_consumer *c);
+void kafka_consumer_drain(struct kafka_consumer *c);
+/* Makes the fd readable: for who stops polling before 0. */
+void kafka_consumer_again(struct kafka_consumer *c);
 int kafka_consumer_subscribe(struct kafka_consumer *c, const char *const *topics, size_t count,
         struct err *err) __attribute__((warn_unused_result));
 /* Reads these partitions from their offsets, without a group. */

@@ -150,6 +150,19 @@ int kafka_consumer_fd(const struct kafka_consumer *c)
 	return c->fd;
 }
 
+void kafka_consumer_drain(struct kafka_consumer *c)
+{
+	kafka_drain_fd(c->fd);
+}
+
+void kafka_consumer_again(struct kafka_consumer *c)
+{
+	static const uint64_t one = 1;
+	ssize_t n = write(c->fd, &one, sizeof(one));
+
+	(void)n; /* full counter: readable anyway */
+}
+
 int kafka_consumer_subscribe(
         struct kafka_consumer *c, const char *const *topics, size_t count, struct err *err)
 {

@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Manual, "add an OBProxy": what a cluster's OceanBase version accepts. */
+#define CLUSTER_FOUR "4"
+#define PACKAGE_OLDEST "1.8.0"
+#define PACKAGE_FOUR "4.0.0"
+
 #define ALLOWED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+~^-"
 #define FORM "name-version-release.os.arch.rpm, for example obproxy-1.9.1.1-1919579.el7.x86_64.rpm"
 
@@ -131,4 +136,15 @@ int version_compare(const char *a, const char *b)
 		b += b_len;
 	}
 	return *a ? 1 : *b ? -1 : 0;
+}
+
+const char *obproxy_version_rule(const char *cluster, const char *package)
+{
+	bool four = version_compare(package, PACKAGE_FOUR) >= 0;
+
+	if (version_compare(cluster, CLUSTER_FOUR) >= 0)
+		return four ? NULL : PACKAGE_FOUR " or newer";
+	if (four || version_compare(package, PACKAGE_OLDEST) < 0)
+		return PACKAGE_OLDEST " or newer, older than " PACKAGE_FOUR;
+	return NULL;
 }

@@ -25,4 +25,8 @@ int package_name_parse(const char *file, struct package_name *ret, struct err *e
 /* rpm's own order (rpmvercmp): < 0, 0, > 0; "1.10" > "1.9", "~" sorts lowest. */
 int version_compare(const char *a, const char *b);
 
+/* What OBProxy a cluster of that OceanBase version takes (OCP manual, "Add an OBProxy"): NULL when
+ * `package` is one, else words for it, such as "4.0.0 or newer". */
+const char *obproxy_version_rule(const char *cluster, const char *package);
+
 #endif

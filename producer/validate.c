@@ -9,10 +9,6 @@
 #include "common/mem.h"
 
 #define INVALID "COM10001"
-/* Manual, "add an OBProxy": what a cluster's OceanBase version accepts. */
-#define CLUSTER_FOUR "4"
-#define PACKAGE_OLDEST "1.8.0"
-#define PACKAGE_FOUR "4.0.0"
 
 struct check {
 	const struct batch_add_world *world;
@@ -215,19 +211,12 @@ static void check_ports(struct check *c)
 static void check_version_rule(struct check *c)
 {
 	const struct inv_cluster *cluster = c->body->cluster;
-	const char *version = c->body->package.version;
-	bool four = version_compare(cluster->version, CLUSTER_FOUR) >= 0;
-	bool package_four = version_compare(version, PACKAGE_FOUR) >= 0;
+	const char *rule = obproxy_version_rule(cluster->version, c->body->package.version);
 
-	if (four && !package_four)
+	if (rule)
 		fault_add_text(c->faults, "ODP21110", "version", c->body->version,
-		        "cluster %s has version %s and takes OBProxy " PACKAGE_FOUR " or newer",
-		        cluster->name, cluster->version);
-	else if (!four && (package_four || version_compare(version, PACKAGE_OLDEST) < 0))
-		fault_add_text(c->faults, "ODP21110", "version", c->body->version,
-		        "cluster %s has version %s and takes OBProxy " PACKAGE_OLDEST
-		        " or newer, older than " PACKAGE_FOUR,
-		        cluster->name, cluster->version);
+		        "cluster %s has version %s and takes OBProxy %s", cluster->name,
+		        cluster->version, rule);
 }
 
 static bool is_obproxy(const struct package_name *package)

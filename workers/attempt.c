@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/mem.h"
@@ -13,6 +14,8 @@
 /* While PostgreSQL is away the log waits in memory, up to here. */
 #define LOG_HELD_BYTES_MAX (256 * 1024)
 #define BACKOFF_MS_MAX 300000
+#define PAUSE_SLICE_MS 50
+#define QUERY_PAUSE_MS 500
 
 static struct attempt *of(const struct subtask_ctx *ctx)
 {
@@ -125,7 +128,7 @@ void attempt_run(struct attempt *a)
 		        a->err.text);
 	} else if (a->outcome == SUBTASK_WAIT) {
 		subtask_log(&a->ctx, "handed back, to be tried again in %d ms", a->wait_ms);
-	} else if (a->outcome == SUBTASK_DONE && a->log.len > 0) {
+	} else if (a->outcome == SUBTASK_DONE && (a->log.len > 0 || a->log_chunk > 0)) {
 		subtask_log(&a->ctx, "done in %lld ms",
 		        (long long)(clock_mono_us() - a->started_us) / 1000);
 	}
@@ -253,14 +256,40 @@ void subtask_log(struct subtask_ctx *ctx, const char *fmt, ...)
 		flush_log(a);
 }
 
+int subtask_pause(struct subtask_ctx *ctx, int64_t ms, struct err *err)
+{
+	int64_t end_ms = clock_mono_ms() + ms, left_ms;
+
+	while ((left_ms = end_ms - clock_mono_ms()) > 0) {
+		int64_t slice_ms = left_ms < PAUSE_SLICE_MS ? left_ms : PAUSE_SLICE_MS;
+		struct timespec t = {0, slice_ms * 1000000};
+
+		if (subtask_cancelled(ctx))
+			return err_set(err, ERR_CANCELLED, "TSK10014", "the attempt was ended");
+		nanosleep(&t, NULL);
+	}
+	return 0;
+}
+
+int64_t subtask_timeout_ms(const struct subtask_ctx *ctx)
+{
+	return of(ctx)->node->timeout_s * INT64_C(1000);
+}
+
 int subtask_query(struct subtask_ctx *ctx, enum query query, const struct db_params *params,
         PGresult **ret_res, struct err *err)
 {
-	struct db *db = db_pool_borrow(ctx->worker->pool);
-	int rc = db_query(db, query, params, ret_res, err);
+	for (;;) {
+		struct db *db = db_pool_borrow(ctx->worker->pool);
+		int rc = db_query(db, query, params, ret_res, err);
+		struct err ended;
 
-	db_pool_return(ctx->worker->pool, db);
-	return rc;
+		db_pool_return(ctx->worker->pool, db);
+		if (rc == 0 || !err_is_retryable(err) || of(ctx)->type->type->never_blocks)
+			return rc;
+		if (subtask_pause(ctx, QUERY_PAUSE_MS, &ended) != 0)
+			return -1;
+	}
 }
 
 void subtask_on_success(struct subtask_ctx *ctx, enum query query, const struct db_params *params)

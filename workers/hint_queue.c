@@ -164,7 +164,9 @@ static void on_readable(void *arg, uint32_t events)
 	struct kafka_message msg;
 	struct err err = {0};
 
-	for (int i = 0; i < MESSAGES_A_TURN && ex->consumer; i++) {
+	/* Before the polls: what arrives behind them makes it readable anew. */
+	kafka_consumer_drain(ex->consumer);
+	for (int i = 0; i < MESSAGES_A_TURN; i++) {
 		int got = kafka_consumer_poll(ex->consumer, 0, &msg, &err);
 
 		if (got == 0)
@@ -176,8 +178,7 @@ static void on_readable(void *arg, uint32_t events)
 		take_message(ex, &msg);
 		kafka_message_done(&msg);
 	}
-	/* More is waiting, and the fd tells only the first of them: come again. */
-	loop_wake(ex->loop);
+	kafka_consumer_again(ex->consumer);
 }
 
 static void on_dead_letter_event(void *arg, uint32_t events)

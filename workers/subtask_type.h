@@ -57,6 +57,12 @@ struct subtask_ctx {
 const char *subtask_value(const struct subtask_ctx *ctx, const char *name);
 /* True when the attempt is to end: deadline passed, cancelled, worker declared dead, drain over. */
 bool subtask_cancelled(const struct subtask_ctx *ctx);
+/* Waits on this thread. -1 (CANCELLED) when the attempt is to end before the time is over. Not for
+ * never_blocks types, and not for long: WAIT gives the slot back. */
+int subtask_pause(struct subtask_ctx *ctx, int64_t ms, struct err *err)
+        __attribute__((warn_unused_result));
+/* What the template allows the subtask to take; 0: no limit. */
+int64_t subtask_timeout_ms(const struct subtask_ctx *ctx);
 /* ms for WAIT and LATER. */
 void subtask_wait_ms(struct subtask_ctx *ctx, int32_t ms);
 /* Adds one line to the subtask's log (NUL and invalid UTF-8 are replaced; no secrets). */
@@ -65,6 +71,8 @@ void subtask_log(struct subtask_ctx *ctx, const char *fmt, ...)
 /*
  * Runs a statement now, on a connection of the worker's pool. *ret_res is the caller's (NULL
  * allowed). For reading, and for what must be durable before a change on the host (undo record).
+ * While PostgreSQL is away it is tried again, until the attempt is to end; so the statement must
+ * give the same result when it is run twice.
  */
 int subtask_query(struct subtask_ctx *ctx, enum query query, const struct db_params *params,
         PGresult **ret_res, struct err *err) __attribute__((warn_unused_result));

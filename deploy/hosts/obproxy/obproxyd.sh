@@ -25,14 +25,16 @@ while getopts 'c:e:n:p:l:o:r:C:' option; do
 	esac
 done
 
-# pids_of NAME: processes of that name whose working folder is this installation.
+# pids_of pgrep's arguments: those processes whose working folder is this installation.
 pids_of() {
 	local pid
 
-	for pid in $(pgrep -x "$1"); do
-		[[ $pid != "$$" && $(readlink "/proc/$pid/cwd") == "$root" ]] && echo "$pid"
+	for pid in $(pgrep "$@"); do
+		[[ $(readlink "/proc/$pid/cwd") == "$root" ]] && echo "$pid"
 	done
 }
+proxies() { pids_of -x obproxy; }
+watchdogs() { pids_of -f 'obproxyd\.sh -c checkalive'; }
 
 folders_make() {
 	if [[ ! -e log ]]; then
@@ -52,7 +54,7 @@ proxy_start() {
 }
 
 start() {
-	if [[ $(pids_of obproxy) ]]; then
+	if [[ $(proxies) ]]; then
 		echo "obproxy is already running"
 		exit 0
 	fi
@@ -63,7 +65,7 @@ start() {
 	folders_make || exit 1
 	printf '%s\0' "${arguments[@]}" >.conf/arguments
 	proxy_start
-	if [[ ! $(pids_of obproxyd.sh) ]]; then
+	if [[ ! $(watchdogs) ]]; then
 		nohup setsid ./bin/obproxyd.sh -c checkalive </dev/null >>log/obproxyd.log 2>&1 &
 	fi
 	echo "obproxy started"
@@ -72,13 +74,13 @@ start() {
 stop() {
 	local pid tries
 
-	for pid in $(pids_of obproxyd.sh); do kill -KILL "$pid"; done
-	for pid in $(pids_of obproxy); do kill -TERM "$pid"; done
+	for pid in $(watchdogs); do kill -KILL "$pid"; done
+	for pid in $(proxies); do kill -TERM "$pid"; done
 	for tries in 1 2 3; do
-		[[ $(pids_of obproxy) ]] || return 0
+		[[ $(proxies) ]] || return 0
 		sleep "$tries"
 	done
-	for pid in $(pids_of obproxy); do kill -KILL "$pid"; done
+	for pid in $(proxies); do kill -KILL "$pid"; done
 }
 
 # The first restart waits 8 s, later ones 1 s.
@@ -91,10 +93,10 @@ checkalive() {
 	done
 	while sleep 1; do
 		[[ -x bin/obproxy ]] || exit 0
-		if [[ ! $(pids_of obproxy) ]] || ! echo hi | nc -w 2 127.0.0.1 "$port" >/dev/null 2>&1; then
+		if [[ ! $(proxies) ]] || ! echo hi | nc -w 2 127.0.0.1 "$port" >/dev/null 2>&1; then
 			sleep "$pause"
 			pause=1
-			[[ $(pids_of obproxy) ]] || proxy_start
+			[[ $(proxies) ]] || proxy_start
 		fi
 	done
 }
@@ -102,7 +104,7 @@ checkalive() {
 case $action in
 start) start ;;
 stop) stop ;;
-status) pids_of obproxy ;;
+status) proxies ;;
 checkalive) checkalive ;;
 *)
 	echo "say -c start, stop, status or checkalive" >&2
