@@ -49,6 +49,9 @@ STANDIN_FLAGS = -DOBPROXY_VERSION='"$(STANDIN_VERSION)"' -DOBPROXY_RELEASE='"$(S
 # What workers run on hosts, as text.
 HOST_SCRIPTS := $(BUILD)/obj/gen/host_scripts.o
 
+# Objects are kept: those of tests are intermediate files to make, which would remove them after
+# linking and compile them again the next time.
+.SECONDARY:
 .PHONY: all deps up down status run test test-unit test-integration test-e2e bench lint format \
 	format-check install clean help rpms unit-bins integration-bins e2e-bins
 all: $(PROGRAMS) ## build the three programs
