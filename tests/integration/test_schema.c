@@ -108,9 +108,10 @@ static void tables_of_states_are_those_of_c(void **state)
 	for (size_t i = 0; i < state_rule_count; i++)
 		assert_string_equal(
 		        "t", sql(s,
-		                     "SELECT (from_state, to_state) = (%d, %d) FROM state_rule "
-		                     "WHERE rule = %d",
-		                     state_rules[i].from, state_rules[i].to, state_rules[i].rule));
+		                     "SELECT (from_state, to_state, operation) = (%d, %d, %d) "
+		                     "FROM state_rule WHERE rule = %d",
+		                     state_rules[i].from, state_rules[i].to,
+		                     state_rules[i].operation, state_rules[i].rule));
 }
 
 /* A hot row moves without touching an index: what the speed rests on. */
