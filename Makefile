@@ -79,6 +79,9 @@ $(COMMON_LIB): $(call obj,$(COMMON)) $(BUILD)/obj/gen/queries.o $(BUILD)/obj/gen
 $(TESTED_LIB): $(call obj,$(TESTED)) $(HOST_SCRIPTS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# TSan builds: the threads of librdkafka made visible (see there).
+THREADS := $(if $(filter thread,$(SANITIZE)),$(call obj,tests/support/tsan_threads.c))
+$(PROGRAMS): $(THREADS)
 $(BUILD)/obpipe-producer: $(call obj,$(PRODUCER)) $(COMMON_LIB)
 $(BUILD)/obpipe-worker: $(call obj,$(WORKER)) $(HOST_SCRIPTS) $(COMMON_LIB)
 $(BUILD)/obpipe: $(call obj,$(CLI)) $(COMMON_LIB)
