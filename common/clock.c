@@ -19,9 +19,9 @@ int64_t clock_mono_us(void)
 	return clock_us(CLOCK_MONOTONIC);
 }
 
-void clock_sleep_ms(int64_t ms)
+void clock_sleep_us(int64_t us)
 {
-	struct timespec nap = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	struct timespec nap = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000L};
 
 	nanosleep(&nap, NULL);
 }

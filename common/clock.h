@@ -16,7 +16,11 @@ static inline int64_t clock_mono_ms(void)
 }
 
 /* Sleeps; shorter when a signal comes. */
-void clock_sleep_ms(int64_t ms);
+void clock_sleep_us(int64_t us);
+static inline void clock_sleep_ms(int64_t ms)
+{
+	clock_sleep_us(ms * 1000);
+}
 
 /* Unix time in microseconds: for people and rows, never for deciding who is dead. */
 int64_t clock_unix_us(void);

@@ -25,7 +25,8 @@ char *kafka_subtask_topic(const struct settings *settings, const char *type_name
 
 enum kafka_producer_kind {
 	KAFKA_REQUESTS, /* acks=all, idempotent, message.timeout.ms = publish_timeout_ms */
-	KAFKA_EVENTS,   /* acks=all, idempotent, long timeout: the relay waits */
+	KAFKA_EVENTS,   /* acks=all, idempotent, long timeout */
+	KAFKA_BATCHES,  /* the same for whole batches: messages wait for kafka_producer_flush() */
 	KAFKA_HINTS, /* acks=1, perishable: message.timeout.ms 2 s, dropped when the queue is full
 	              */
 };
@@ -61,6 +62,8 @@ int kafka_producer_fd(const struct kafka_producer *p);
 /* Drains the fd, runs reports, rebuilds a fatal producer (messages still queued then are reported
  * UNKNOWN). Returns the number of events served. */
 int kafka_producer_poll(struct kafka_producer *p);
+/* Sends what waits and runs reports until all are in, at most wait_ms. */
+void kafka_producer_flush(struct kafka_producer *p, int wait_ms);
 /* Messages queued or in flight. */
 int kafka_producer_queued(const struct kafka_producer *p);
 

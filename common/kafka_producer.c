@@ -62,12 +62,14 @@ static int open_handle(struct kafka_producer *p, struct err *err)
 	char timeout[24];
 	const struct property durable[] = {
 	        {"enable.idempotence", "true"},
-	        {"linger.ms", "0"},
+	        /* A batch goes when it is whole (flush): sent at once, its first message would go
+	         * alone and the others wait for a round trip. */
+	        {"linger.ms", p->kind == KAFKA_BATCHES ? "50" : "0"},
 	        /*
 	         * What comes while one produce request is out goes into the next: batching without
 	         * delay. With the default 5 librdkafka's broker thread spins on a full window.
 	         */
-	        {"max.in.flight", p->kind == KAFKA_REQUESTS ? "1" : "5"},
+	        {"max.in.flight", "1"},
 	        {"message.timeout.ms", timeout},
 	        {"queue.buffering.max.messages", "100000"},
 	        {"partitioner", "murmur2_random"},
@@ -200,6 +202,12 @@ int kafka_producer_poll(struct kafka_producer *p)
 	if (p->fatal)
 		rebuild(p);
 	return all;
+}
+
+void kafka_producer_flush(struct kafka_producer *p, int wait_ms)
+{
+	rd_kafka_flush(p->rk, wait_ms);
+	kafka_producer_poll(p);
 }
 
 int kafka_producer_queued(const struct kafka_producer *p)

@@ -158,6 +158,7 @@ static void on_claim_done(void *arg, const struct err *err)
 	if (err) {
 		claim_failed(ex, err);
 	} else {
+		worker_committed(ex->worker);
 		metric_observe(METRIC_CLAIM_BATCH, (int64_t)ex->claimed_count);
 		metric_add(METRIC_CLAIM_MISSES, (int64_t)(ex->claimed_count - ex->claimed_rows));
 		start_claimed(ex);

@@ -145,6 +145,7 @@ static void committed(struct executor *ex)
 	for (size_t i = 0; i < ex->ready_count; i++)
 		hint_send(ex->hints, ex->ready[i].task_id, ex->ready[i].subtask_id,
 		        ex->ready[i].type_id, traceparent_of(ex, ex->ready[i].task_id));
+	worker_committed(ex->worker);
 	for (a = ex->completing; a;) {
 		struct attempt *next = a->next;
 

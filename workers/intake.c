@@ -326,6 +326,7 @@ static int record(struct intake *in, struct intake_item *items, size_t count, st
 	rc = db_query(&in->db, QUERY_INTAKE_RECORD, &p, &res, err);
 	db_params_release(&p);
 	if (rc == 0) {
+		worker_committed(in->worker);
 		publish(in, items, count, res);
 		PQclear(res);
 		return 0;

@@ -3,14 +3,18 @@
  *
  * It reads by the difference of two snapshots: rows whose transaction the previous snapshot did not
  * see (xid >= its xmax, or running then) and this one does. So nobody's open transaction delays
- * anybody's event, no row is written to mark what was sent, and nothing is skipped. A snapshot is
- * saved at most once a second, after the delivery reports of all it covers; after a crash some
- * events stand twice on the topic, as exact copies.
+ * anybody's event, no row is written to mark what was sent, and nothing is skipped. What one read
+ * finds is one batch: the next read follows its delivery reports and finds what was committed in
+ * the meantime. A snapshot is saved at most once a second; after a crash some events stand twice on
+ * the topic, as exact copies.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -22,19 +26,13 @@
 #define LEADER_KEY INT64_C(0x6f62706970650001) /* "obpipe", 1 */
 #define ELECT_MS 500
 #define SAVE_MS 1000
+#define FLUSH_MS 100
+/* Work that pauses for less is still work. */
+#define BUSY_FOR_US 50000
 #define STREAM_TIMEOUT_MS (3600 * 1000)
 #define XIP_MAX 4096
 /* Before anything: sees no transaction. */
 #define SNAPSHOT_NONE "1:1:"
-
-/* One read: its events are counted until all are acknowledged. */
-struct reading {
-	struct reading *next;
-	char *snapshot; /* the one it read up to */
-	int64_t pending;
-	int64_t oldest_us; /* of its events; 0: none */
-	bool ended;        /* all its rows were produced */
-};
 
 struct relay {
 	struct worker *worker;
@@ -45,13 +43,17 @@ struct relay {
 	int32_t partitions;
 	struct kafka_producer *producer;
 	bool leader;
-	char *snapshot; /* read up to here */
-	char *savable;  /* acknowledged up to here; NULL: saved */
+	char *snapshot; /* all it sees is acknowledged */
+	bool saved;
 	int64_t saved_ms;
-	struct reading *oldest, *newest; /* reads not acknowledged yet, in order */
-	struct reading *now;             /* the one whose rows are coming in */
-	bool failed;                     /* an event was refused: read again from what is saved */
-	int64_t rows;                    /* events of the last read */
+	/* the read under way */
+	char *next_snapshot;
+	int64_t rows;      /* its events */
+	int64_t pending;   /* events not acknowledged yet */
+	int64_t oldest_us; /* of its events; 0: none */
+	int64_t read_us;   /* when it started */
+	int64_t found_us;  /* when the last event was found */
+	bool failed;       /* an event was refused: read again from what is saved */
 	struct strbuf text;
 };
 
@@ -66,9 +68,8 @@ static void on_report(void *arg, void *opaque, enum kafka_outcome outcome, int32
         int64_t offset, const char *error)
 {
 	struct relay *r = arg;
-	struct reading *reading = opaque;
 
-	reading->pending--;
+	r->pending--;
 	if (outcome == KAFKA_PERSISTED) {
 		metric_add(METRIC_RELAY_EVENTS, 1);
 		return;
@@ -78,34 +79,19 @@ static void on_report(void *arg, void *opaque, enum kafka_outcome outcome, int32
 	r->failed = true;
 }
 
-static void reading_free(struct reading *reading)
+/*
+ * Waits until every event of this read has its report. Nobody else waits for this thread, and a
+ * second read would only queue behind the first.
+ */
+static void wait_reports(struct relay *r)
 {
-	free(reading->snapshot);
-	free(reading);
-}
-
-/* Reads are acknowledged in order: a snapshot counts only when all before it do. */
-static void retire(struct relay *r)
-{
-	while (r->oldest && r->oldest->ended && r->oldest->pending == 0) {
-		struct reading *reading = r->oldest;
-
-		r->oldest = reading->next;
-		if (!r->oldest)
-			r->newest = NULL;
-		free(r->savable);
-		r->savable = xstrdup(reading->snapshot);
-		reading_free(reading);
+	while (r->pending > 0 && !stopping(r)) {
+		kafka_producer_flush(r->producer, FLUSH_MS);
+		if (r->oldest_us)
+			metric_set_us(METRIC_RELAY_LAG, clock_unix_us() - r->oldest_us);
 	}
-	metric_set_us(METRIC_RELAY_LAG,
-	        r->oldest && r->oldest->oldest_us ? clock_unix_us() - r->oldest->oldest_us : 0);
-}
-
-static void poll_reports(struct relay *r)
-{
-	kafka_producer_poll(r->producer);
-	if (!r->failed)
-		retire(r);
+	if (r->pending == 0)
+		metric_set_us(METRIC_RELAY_LAG, 0);
 }
 
 /* ---- reading ---- */
@@ -128,17 +114,17 @@ static int send_event(struct relay *r, const struct event_row *row)
 	}
 	while (kafka_produce(r->producer, r->topic,
 	               (int32_t)((uint64_t)row->task_id % (uint64_t)r->partitions), key, (size_t)n,
-	               r->text.buf, r->text.len, &header, 1, r->now, &err) < 0) {
+	               r->text.buf, r->text.len, &header, 1, NULL, &err) < 0) {
 		/* Queue full: wait for acknowledgements. Anything else: start over. */
 		if (!err_is_retryable(&err) || stopping(r) || r->failed) {
 			log_warn("event not sent", "error", "e", &err);
 			r->failed = true;
 			return -1;
 		}
-		poll_reports(r);
+		kafka_producer_poll(r->producer);
 		clock_sleep_ms(1);
 	}
-	r->now->pending++;
+	r->pending++;
 	return 0;
 }
 
@@ -158,11 +144,12 @@ static bool on_row(void *arg, const PGresult *res)
 	};
 
 	if (row.task_id == 0) {
-		r->now->snapshot = xstrdup(row.who);
+		free(r->next_snapshot);
+		r->next_snapshot = xstrdup(row.who);
 		return true;
 	}
-	if (!r->now->oldest_us || row.at_us < r->now->oldest_us)
-		r->now->oldest_us = row.at_us;
+	if (!r->oldest_us || row.at_us < r->oldest_us)
+		r->oldest_us = row.at_us;
 	r->rows++;
 	return send_event(r, &row) == 0;
 }
@@ -186,29 +173,28 @@ static void snapshot_params(const char *snapshot, struct db_params *p)
 	free(xip);
 }
 
+/* One batch, from its rows to its reports. */
 static int read_once(struct relay *r, struct err *err)
 {
 	struct db_params p = DB_PARAMS_INIT;
-	struct reading *reading = xcalloc(1, sizeof(*reading));
 	int rc;
 
-	r->now = reading;
-	r->rows = 0;
-	if (r->newest)
-		r->newest->next = reading;
-	else
-		r->oldest = reading;
-	r->newest = reading;
+	r->rows = r->oldest_us = 0;
+	r->read_us = clock_mono_us();
 	snapshot_params(r->snapshot, &p);
 	rc = db_stream(&r->db, QUERY_RELAY_READ, &p, on_row, r, err);
 	db_params_release(&p);
-	reading->ended = rc == 0;
 	if (rc < 0) {
 		r->failed = true; /* what came of it may be half: read again */
 		return -1;
 	}
+	wait_reports(r);
+	if (r->failed || r->pending > 0)
+		return 0;
 	free(r->snapshot);
-	r->snapshot = xstrdup(reading->snapshot);
+	r->snapshot = r->next_snapshot;
+	r->next_snapshot = NULL;
+	r->saved = false;
 	return 0;
 }
 
@@ -219,37 +205,14 @@ static int save(struct relay *r, struct err *err)
 	struct db_params p = DB_PARAMS_INIT;
 	int rc;
 
-	if (!r->savable || clock_mono_ms() - r->saved_ms < SAVE_MS)
+	if (r->saved || r->failed || clock_mono_ms() - r->saved_ms < SAVE_MS)
 		return 0;
 	r->saved_ms = clock_mono_ms();
-	db_add_text(&p, r->savable);
+	db_add_text(&p, r->snapshot);
 	rc = db_query(&r->db, QUERY_RELAY_SAVE, &p, NULL, err);
 	db_params_release(&p);
-	if (rc == 0) {
-		free(r->savable);
-		r->savable = NULL;
-	}
+	r->saved = rc == 0;
 	return rc;
-}
-
-static void forget_readings(struct relay *r)
-{
-	/* Their reports still come: wait, so that none points into freed memory. */
-	for (struct reading *at = r->oldest; at; at = at->next)
-		while (at->pending > 0) {
-			if (kafka_producer_poll(r->producer) == 0)
-				clock_sleep_ms(1);
-		}
-	while (r->oldest) {
-		struct reading *next = r->oldest->next;
-
-		reading_free(r->oldest);
-		r->oldest = next;
-	}
-	r->newest = r->now = NULL;
-	free(r->savable);
-	r->savable = NULL;
-	r->failed = false;
 }
 
 static int load_position(struct relay *r, struct err *err)
@@ -261,6 +224,7 @@ static int load_position(struct relay *r, struct err *err)
 	free(r->snapshot);
 	r->snapshot = xstrdup(PQntuples(res) ? db_get_text(res, 0, 0) : SNAPSHOT_NONE);
 	PQclear(res);
+	r->saved = true;
 	return 0;
 }
 
@@ -321,17 +285,35 @@ static void set_leader(struct relay *r, bool leader)
 /* One turn as the leader. Returns ms to wait before the next. */
 static int64_t lead(struct relay *r, struct err *err)
 {
+	int64_t now_us;
+
 	if (r->failed) {
-		forget_readings(r);
+		wait_reports(r); /* of what was sent before the failure */
 		if (load_position(r, err) < 0)
 			return -1;
+		r->failed = false;
 	}
-	if (read_once(r, err) < 0)
+	if (read_once(r, err) < 0 || save(r, err) < 0)
 		return -1;
-	poll_reports(r);
-	if (save(r, err) < 0)
-		return -1;
-	return r->rows ? r->settings->relay_busy_ms : r->settings->relay_idle_ms;
+	now_us = clock_mono_us();
+	if (r->rows)
+		r->found_us = now_us;
+	return now_us - r->found_us < BUSY_FOR_US ? r->settings->relay_busy_ms
+	                                          : r->settings->relay_idle_ms;
+}
+
+/*
+ * Until wait_ms after the last read began, or until this process committed events (others are
+ * found by looking): but never sooner than relay_busy_ms, so that a read is worth its cost.
+ */
+static void rest(struct relay *r, int64_t wait_ms)
+{
+	int64_t since_us = clock_mono_us() - r->read_us;
+	int64_t busy_us = r->settings->relay_busy_ms * 1000 - since_us;
+
+	if (busy_us > 0)
+		clock_sleep_us(busy_us);
+	worker_await_commit(r->worker, wait_ms - (clock_mono_us() - r->read_us) / 1000);
 }
 
 static void *run(void *arg)
@@ -361,8 +343,10 @@ static void *run(void *arg)
 			wait_ms = ELECT_MS;
 		}
 		told = wait_ms == ELECT_MS && told;
-		poll_reports(r);
-		worker_pause(r->worker, wait_ms);
+		if (r->leader)
+			rest(r, wait_ms);
+		else
+			worker_pause(r->worker, wait_ms);
 	}
 	return NULL;
 }
@@ -374,9 +358,12 @@ struct relay *relay_start(struct worker *w, struct err *err)
 	r->worker = w;
 	r->settings = &w->settings;
 	r->topic = kafka_topic(r->settings, "events");
+	w->commit_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->commit_fd < 0)
+		BUG("eventfd: %s", strerror(errno));
 	db_init(&r->db, r->settings, "obpipe-maintainer");
 	r->db.statement_timeout_ms = STREAM_TIMEOUT_MS;
-	r->producer = kafka_producer_new(r->settings, KAFKA_EVENTS, on_report, r, err);
+	r->producer = kafka_producer_new(r->settings, KAFKA_BATCHES, on_report, r, err);
 	if (!r->producer)
 		return NULL; /* start-up ends the process */
 	kafka_producer_know(r->producer, r->topic);
@@ -391,16 +378,12 @@ void relay_stop(struct relay *r)
 		return;
 	pthread_join(r->thread, NULL);
 	kafka_producer_free(r->producer, 5000);
-	while (r->oldest) {
-		struct reading *next = r->oldest->next;
-
-		reading_free(r->oldest);
-		r->oldest = next;
-	}
 	db_release(&r->db);
 	strbuf_release(&r->text);
 	free(r->snapshot);
-	free(r->savable);
+	free(r->next_snapshot);
 	free(r->topic);
+	atomic_store(&r->worker->leader, false);
+	close(r->worker->commit_fd);
 	free(r);
 }

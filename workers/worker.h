@@ -27,6 +27,8 @@ struct worker {
 	_Atomic bool pg_up, kafka_up; /* for /readyz */
 	_Atomic bool too_new;         /* a message or template is newer than this program */
 	_Atomic bool leader;
+	_Atomic bool committed; /* event rows since the relay last woke */
+	int commit_fd;          /* eventfd the relay of this process waits on; set before leader */
 };
 
 /* "worker/17": who made a move. Valid until the next call in this thread. */
@@ -34,6 +36,11 @@ const char *worker_who(const struct worker *w, const char *role);
 
 /* True while nobody can have declared us dead: a worker that cannot renew starts nothing new. */
 bool worker_may_start(const struct worker *w);
+
+/* Event rows were committed: wakes the relay if it runs here. Cheap; any thread. */
+void worker_committed(struct worker *w);
+/* Waits for that, at most ms. The relay's thread only. */
+void worker_await_commit(struct worker *w, int64_t ms);
 
 /* Sleeps up to ms, shorter when the process is asked to stop. */
 void worker_pause(struct worker *w, int64_t ms);
