@@ -10,7 +10,7 @@ GEN := $(BUILD)/gen
 PREFIX ?= /usr/local
 Q := $(if $(V),,@)
 
-PACKAGES := rdkafka jansson libpq libmicrohttpd libcrypto libcurl libssh libmariadb
+PACKAGES := rdkafka jansson libpq libmicrohttpd libcrypto libcurl libssh
 CFLAGS_ALL = -std=gnu17 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wno-unused-parameter -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SANITIZE),0,2) \
 	-fstack-protector-strong -I. -I$(GEN) $(if $(WERROR),-Werror) \
