@@ -50,6 +50,23 @@ enum {
 	C_TRACEPARENT
 };
 
+/* What follows from key, template, context and the moment. */
+static void begin(struct worker *w, struct attempt *a, int16_t node)
+{
+	a->node = &a->template->nodes[node];
+	a->started_us = clock_mono_us();
+	a->ctx.task_id = a->key.task_id;
+	a->ctx.subtask_id = a->key.subtask_id;
+	a->ctx.claim = a->key.claim;
+	a->ctx.node_key = a->node->key;
+	a->ctx.string_map = json_object_get(a->context, "stringMap");
+	a->ctx.list_map = json_object_get(a->context, "listMap");
+	a->ctx.settings = &w->settings;
+	a->ctx.worker = w;
+	if (a->node->timeout_s)
+		a->ctx.deadline_ms = a->started_us / 1000 + a->node->timeout_s * INT64_C(1000);
+}
+
 struct attempt *attempt_from_row(struct worker *w, const PGresult *res, int row)
 {
 	const struct catalog_type *type = catalog_type(w->catalog, db_get_int2(res, row, C_TYPE));
@@ -64,30 +81,46 @@ struct attempt *attempt_from_row(struct worker *w, const PGresult *res, int row)
 	a->key = (struct attempt_key){db_get_int8(res, row, C_TASK),
 	        db_get_int8(res, row, C_SUBTASK), db_get_int8(res, row, C_CLAIM)};
 	a->type = type;
-	a->node = &t->nodes[node];
+	a->template = t;
 	a->first_subtask_id = db_get_int8(res, row, C_FIRST);
 	a->tries = db_get_int2(res, row, C_TRIES);
 	a->context = parse_context(db_get_text(res, row, C_CONTEXT));
 	a->traceparent = traceparent ? xstrdup(traceparent) : NULL;
-	a->started_us = clock_mono_us();
 	a->ctx = (struct subtask_ctx){
-	        .task_id = a->key.task_id,
-	        .subtask_id = a->key.subtask_id,
-	        .claim = a->key.claim,
 	        .attempt = db_get_int4(res, row, C_ATTEMPT),
 	        .run_time = db_get_int4(res, row, C_RUN_TIME),
 	        .host_id = db_get_int8(res, row, C_HOST),
 	        .cluster_id = db_get_int8(res, row, C_CLUSTER),
 	        .obproxy_server_id = db_get_int8(res, row, C_OBPROXY),
-	        .node_key = a->node->key,
-	        .string_map = json_object_get(a->context, "stringMap"),
-	        .list_map = json_object_get(a->context, "listMap"),
-	        .deadline_ms = a->node->timeout_s
-	                               ? a->started_us / 1000 + a->node->timeout_s * INT64_C(1000)
-	                               : 0,
-	        .settings = &w->settings,
-	        .worker = w,
 	};
+	begin(w, a, node);
+	return a;
+}
+
+/* Columns of a row of subtask_complete. */
+enum { H_KIND, H_TASK, H_SUBTASK, H_TYPE, H_CLAIM, H_NODE, H_ATTEMPT, H_RUN_TIME, H_TRIES };
+
+struct attempt *attempt_handed_on(
+        struct worker *w, const struct attempt *upstream, const PGresult *res, int row)
+{
+	struct attempt *a = xcalloc(1, sizeof(*a));
+
+	a->key = (struct attempt_key){db_get_int8(res, row, H_TASK),
+	        db_get_int8(res, row, H_SUBTASK), db_get_int8(res, row, H_CLAIM)};
+	a->type = catalog_type(w->catalog, db_get_int2(res, row, H_TYPE));
+	a->template = upstream->template;
+	a->first_subtask_id = upstream->first_subtask_id;
+	a->tries = db_get_int2(res, row, H_TRIES);
+	a->context = json_incref(upstream->context); /* nobody changes it */
+	a->traceparent = upstream->traceparent ? xstrdup(upstream->traceparent) : NULL;
+	a->ctx = (struct subtask_ctx){
+	        .attempt = db_get_int4(res, row, H_ATTEMPT),
+	        .run_time = db_get_int4(res, row, H_RUN_TIME),
+	        .host_id = upstream->ctx.host_id,
+	        .cluster_id = upstream->ctx.cluster_id,
+	        .obproxy_server_id = upstream->ctx.obproxy_server_id,
+	};
+	begin(w, a, db_get_int2(res, row, H_NODE));
 	return a;
 }
 

@@ -36,6 +36,7 @@ struct attempt {
 	struct subtask_ctx ctx;
 	struct attempt_key key;
 	const struct catalog_type *type;
+	const struct template *template;
 	const struct template_node *node;
 	int64_t first_subtask_id; /* of its task: node n is first_subtask_id + n */
 	int16_t tries;            /* failures the retry policy has used up */
@@ -63,6 +64,10 @@ struct attempt {
 
 /* Builds one from row `row` of subtask_claim; NULL when template or type are not known here. */
 struct attempt *attempt_from_row(struct worker *w, const PGresult *res, int row);
+/* Builds one from row `row` of subtask_complete that hands a subtask on, of the same task as
+ * `upstream`: what belongs to the task is taken from there. */
+struct attempt *attempt_handed_on(
+        struct worker *w, const struct attempt *upstream, const PGresult *res, int row);
 /* One that only hands a claim back (its answer was lost). */
 struct attempt *attempt_to_hand_back(struct worker *w, const struct attempt_key *key);
 void attempt_free(struct attempt *a);

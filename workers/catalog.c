@@ -80,6 +80,15 @@ static void take_types(struct catalog *c, const PGresult *res)
 	}
 }
 
+/* The types of a template are rows before its own row is. */
+static void number_types(struct catalog *c, struct template *t)
+{
+	for (int16_t n = 0; n < t->node_count; n++)
+		for (int16_t i = 0; i < TYPES_MAX; i++)
+			if (c->types[i] && !strcmp(c->types[i]->name, t->nodes[n].type))
+				t->nodes[n].type_id = i;
+}
+
 static void take_templates(struct catalog *c, const PGresult *res)
 {
 	for (int row = 0; row < PQntuples(res); row++) {
@@ -99,6 +108,7 @@ static void take_templates(struct catalog *c, const PGresult *res)
 			continue;
 		}
 		t->id = id;
+		number_types(c, t);
 		c->templates[id] = t;
 	}
 }

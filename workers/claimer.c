@@ -105,11 +105,8 @@ static void release_slots(struct executor *ex)
 	}
 }
 
-static void start_claimed(struct executor *ex)
+void claimer_start(struct executor *ex, struct attempt *a)
 {
-	struct attempt *a = ex->claimed;
-
-	ex->claimed = NULL;
 	while (a) {
 		struct attempt *next = a->next;
 
@@ -153,6 +150,8 @@ static void on_claim_done(void *arg, const struct err *err)
 {
 	struct executor *ex = arg;
 
+	struct attempt *list;
+
 	release_slots(ex);
 	ex->claiming = false;
 	if (err) {
@@ -161,7 +160,9 @@ static void on_claim_done(void *arg, const struct err *err)
 		worker_committed(ex->worker);
 		metric_observe(METRIC_CLAIM_BATCH, (int64_t)ex->claimed_count);
 		metric_add(METRIC_CLAIM_MISSES, (int64_t)(ex->claimed_count - ex->claimed_rows));
-		start_claimed(ex);
+		list = ex->claimed;
+		ex->claimed = NULL;
+		claimer_start(ex, list);
 	}
 	ex->claimed_count = ex->claimed_rows = 0;
 	claimer_push(ex);
@@ -276,6 +277,8 @@ static void on_readopt_result(void *arg, int index, const PGresult *res)
 {
 	struct executor *ex = arg;
 
+	if (index == 0) /* worker_hold */
+		return;
 	ex->readopt_rows = PQntuples(res);
 	for (int row = 0; row < PQntuples(res); row++) {
 		const struct attempt_key key = {db_get_int8(res, row, 0), db_get_int8(res, row, 1),
@@ -317,6 +320,8 @@ static void readopt_from(struct executor *ex, int64_t task_id)
 
 	ex->readopting = true;
 	db_add_int8(&p, atomic_load(&ex->worker->worker_id));
+	/* Waits for transactions of connections that are lost: their claims count as well. */
+	db_batch_add_prefix(batch, QUERY_WORKER_HOLD, &p, 1);
 	db_add_int8(&p, task_id);
 	db_add_int4(&p, READOPT_ROWS);
 	db_batch_add(batch, QUERY_SUBTASK_OF_WORKER, &p);
@@ -330,13 +335,14 @@ static void on_claim_state(void *arg, bool up)
 
 	ex->readopted = false;
 	atomic_store(&ex->worker->pg_up, up);
-	if (up)
+	if (up && !ex->handing)
 		readopt_from(ex, 0);
 }
 
 void claimer_tick(struct executor *ex)
 {
-	if (!ex->readopted && !ex->readopting && db_async_up(ex->claim_db))
+	/* Behind a batch that hands on: what it claims is known only with its answer. */
+	if (!ex->readopted && !ex->readopting && !ex->handing && db_async_up(ex->claim_db))
 		readopt_from(ex, 0);
 	claimer_push(ex);
 }

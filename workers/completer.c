@@ -76,7 +76,7 @@ static void on_result(void *arg, int index, const PGresult *res)
 {
 	struct executor *ex = arg;
 
-	if (index != 1) /* task_lock, logs, rows of the type */
+	if (index != (ex->handing ? 2 : 1)) /* worker_share, task_lock, logs, rows of the type */
 		return;
 	for (int row = 0; row < PQntuples(res); row++) {
 		const struct attempt_key key = {db_get_int8(res, row, 1), db_get_int8(res, row, 2),
@@ -87,6 +87,10 @@ static void on_result(void *arg, int index, const PGresult *res)
 
 			if (a)
 				a->taken = true;
+			continue;
+		}
+		if (db_get_int4(res, row, 0) == 2) {
+			handoff_take(ex, res, row);
 			continue;
 		}
 		if (ex->ready_count == ex->ready_alloc) {
@@ -130,12 +134,38 @@ static void report(const struct attempt *a)
 		        "i", (int64_t)a->ctx.attempt, "error", "e", &a->err);
 }
 
+static int by_task(const void *a, const void *b)
+{
+	int64_t x = (*(struct attempt *const *)a)->key.task_id;
+	int64_t y = (*(struct attempt *const *)b)->key.task_id;
+
+	return x < y ? -1 : x > y;
+}
+
+static void sort_batch(struct executor *ex)
+{
+	size_t n = 0;
+
+	for (struct attempt *a = ex->completing; a; a = a->next)
+		ex->by_task[n++] = a;
+	ex->completing_count = n;
+	qsort(ex->by_task, n, sizeof(struct attempt *), by_task);
+}
+
+struct attempt *completer_of_task(const struct executor *ex, int64_t task_id)
+{
+	const struct attempt key = {.key = {.task_id = task_id}}, *at = &key;
+	struct attempt **found = bsearch(
+	        &at, ex->by_task, ex->completing_count, sizeof(struct attempt *), by_task);
+
+	return found ? *found : NULL;
+}
+
 static const char *traceparent_of(const struct executor *ex, int64_t task_id)
 {
-	for (const struct attempt *a = ex->completing; a; a = a->next)
-		if (a->key.task_id == task_id)
-			return a->traceparent;
-	return NULL;
+	const struct attempt *a = completer_of_task(ex, task_id);
+
+	return a ? a->traceparent : NULL;
 }
 
 static void committed(struct executor *ex)
@@ -154,8 +184,9 @@ static void committed(struct executor *ex)
 		a = next;
 	}
 	ex->completing = NULL;
-	if (ex->complete_max < (size_t)ex->settings->claim_batch)
-		ex->complete_max *= 2;
+	ex->complete_max *= 2;
+	if (ex->complete_max > (size_t)ex->settings->claim_batch)
+		ex->complete_max = (size_t)ex->settings->claim_batch;
 }
 
 /* One attempt alone has data the database refuses: that is its result. */
@@ -203,12 +234,14 @@ static void not_committed(struct executor *ex, const struct err *err)
 static void on_done(void *arg, const struct err *err)
 {
 	struct executor *ex = arg;
+	struct attempt *handed = handoff_end(ex, err);
 
 	if (err)
 		not_committed(ex, err);
 	else
 		committed(ex);
 	ex->ready_count = 0;
+	claimer_start(ex, handed);
 	if (!err || err->kind == ERR_PERMANENT)
 		completer_push(ex);
 	claimer_push(ex);
@@ -256,26 +289,29 @@ static void add_logs(struct executor *ex, struct db_batch *batch, size_t count)
 /* Parameters of subtask_complete, gathered row by row. */
 struct move_rows {
 	int64_t *tasks, *subtasks, *claims, *downs;
-	int16_t *rules, *states;
+	int16_t *rules, *states, *takes;
 	int32_t *delays, *down_first, *down_last;
 	size_t count, down_count, down_alloc;
 };
 
-static void add_downstreams(struct move_rows *m, const struct attempt *a)
+static void add_downstreams(struct executor *ex, struct move_rows *m, const struct attempt *a)
 {
 	size_t n = a->rule == RULE_SUCCEEDED ? (size_t)a->node->downstream_count : 0;
 
 	if (m->down_count + n > m->down_alloc) {
 		m->down_alloc = (m->down_count + n) * 2;
 		m->downs = xrealloc(m->downs, m->down_alloc * sizeof(*m->downs));
+		m->takes = xrealloc(m->takes, m->down_alloc * sizeof(*m->takes));
 	}
 	m->down_first[m->count] = (int32_t)m->down_count + 1; /* SQL counts from 1 */
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		m->takes[m->down_count] = ex->handing && handoff_hold(ex, a, (int)i);
 		m->downs[m->down_count++] = a->first_subtask_id + a->node->downstreams[i];
+	}
 	m->down_last[m->count] = (int32_t)m->down_count;
 }
 
-static void add_row(struct move_rows *m, const struct attempt *a)
+static void add_row(struct executor *ex, struct move_rows *m, const struct attempt *a)
 {
 	size_t n = m->count;
 
@@ -285,7 +321,7 @@ static void add_row(struct move_rows *m, const struct attempt *a)
 	m->rules[n] = (int16_t)a->rule;
 	m->states[n] = (int16_t)to_state(a->rule);
 	m->delays[n] = a->delay_ms;
-	add_downstreams(m, a);
+	add_downstreams(ex, m, a);
 	m->count++;
 }
 
@@ -301,10 +337,11 @@ static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
 	        .down_first = xmalloc(count * sizeof(*m.down_first)),
 	        .down_last = xmalloc(count * sizeof(*m.down_last)),
 	};
-	struct db_params p = DB_PARAMS_INIT;
+	struct db_params p = DB_PARAMS_INIT, share = DB_PARAMS_INIT;
+	int64_t worker_id = atomic_load(&ex->worker->worker_id);
 
 	for (const struct attempt *a = ex->completing; a; a = a->next)
-		add_row(&m, a);
+		add_row(ex, &m, a);
 	db_add_int8_array(&p, m.tasks, count);
 	db_add_int8_array(&p, m.subtasks, count);
 	db_add_int8_array(&p, m.claims, count);
@@ -315,11 +352,18 @@ static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
 	db_add_int4_array(&p, m.down_last, count);
 	db_add_int8_array(&p, m.downs, m.down_count);
 	db_add_text(&p, worker_who(ex->worker, "worker"));
+	db_add_int2_array(&p, m.takes, ex->handing ? m.down_count : 0);
+	db_add_int8(&p, ex->handing ? worker_id : 0);
+	if (ex->handing) {
+		db_add_int8(&share, worker_id);
+		db_batch_add(batch, QUERY_WORKER_SHARE, &share);
+		db_params_release(&share);
+	}
 	db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
 	db_batch_add(batch, QUERY_SUBTASK_COMPLETE, &p);
 	db_params_release(&p);
 	free(m.tasks), free(m.subtasks), free(m.claims), free(m.downs), free(m.rules);
-	free(m.states), free(m.delays), free(m.down_first), free(m.down_last);
+	free(m.states), free(m.takes), free(m.delays), free(m.down_first), free(m.down_last);
 }
 
 void completer_push(struct executor *ex)
@@ -330,6 +374,8 @@ void completer_push(struct executor *ex)
 	if (ex->completing || !ex->done || !db_async_up(ex->complete_db))
 		return;
 	count = take_batch(ex);
+	sort_batch(ex);
+	ex->handing = handoff_allowed(ex);
 	metric_observe(METRIC_COMPLETE_BATCH, (int64_t)count);
 	batch = db_batch_new(ex->complete_db, on_result, on_done, ex);
 	add_move(ex, batch, count);
@@ -350,6 +396,7 @@ static void on_state(void *arg, bool up)
 void completer_open(struct executor *ex)
 {
 	ex->complete_max = (size_t)ex->settings->claim_batch;
+	ex->by_task = xcalloc(ex->complete_max, sizeof(struct attempt *));
 	ex->complete_db = db_async_new(ex->loop, ex->settings, "obpipe-complete", on_state, ex);
 }
 
@@ -357,4 +404,5 @@ void completer_close(struct executor *ex)
 {
 	db_async_free(ex->complete_db);
 	free(ex->ready);
+	free(ex->by_task);
 }

@@ -5,6 +5,7 @@
  *   claimer     hints (and stolen rows) -> claim batches -> attempts; re-adoption
  *   runner      attempts -> slot threads (or run here, for types that never block) -> results
  *   completer   results -> complete batches -> hints for the downstreams
+ *   handoff     complete batches that also claim the downstreams (OBPIPE_HANDOFF)
  *
  * Claims and completions use a connection each with one batch in flight: what gathers meanwhile is
  * the next batch. No timers on that path.
@@ -36,6 +37,7 @@ struct lane {
 	struct queued_hint *ring;
 	size_t head, count, alloc; /* alloc is a power of two */
 	int used;                  /* slots taken: claimed and not completed */
+	int handing;               /* of these, held for what the complete batch may claim */
 	int limit;
 	bool paused;
 };
@@ -101,9 +103,14 @@ struct executor {
 	struct attempt *done, *done_tail; /* results to commit */
 	size_t done_count;
 	struct attempt *completing; /* the batch in flight */
-	size_t complete_max;        /* halved when a batch holds bad data */
+	struct attempt **by_task;   /* the same in order of task id */
+	size_t completing_count;
+	size_t complete_max; /* halved when a batch holds bad data */
 	struct ready_row *ready;
 	size_t ready_count, ready_alloc;
+	/* handoff */
+	bool handing;           /* the complete batch in flight may claim downstreams */
+	struct attempt *handed; /* attempts its answer made */
 	/* life */
 	pthread_t thread;
 	struct loop_timer *tick;
@@ -131,6 +138,8 @@ void claimer_close(struct executor *ex);
 /* Sends the next claim batch if there is something to claim and nothing in flight. */
 void claimer_push(struct executor *ex);
 void claimer_tick(struct executor *ex);
+/* Starts a list of attempts whose claims are committed. */
+void claimer_start(struct executor *ex, struct attempt *list);
 
 /* ---- runner.c ---- */
 void runner_open(struct executor *ex);
@@ -149,6 +158,19 @@ void completer_close(struct executor *ex);
 void completer_add(struct executor *ex, struct attempt *a);
 /* Sends the next complete batch if nothing is in flight. */
 void completer_push(struct executor *ex);
+
+/* An attempt of that task in the complete batch in flight; NULL: none. */
+struct attempt *completer_of_task(const struct executor *ex, int64_t task_id);
+
+/* ---- handoff.c ---- */
+/* May the complete batch sent now claim what becomes READY? */
+bool handoff_allowed(const struct executor *ex);
+/* Does it claim downstream `place` of a's node? Then a slot is held until handoff_end(). */
+bool handoff_hold(struct executor *ex, const struct attempt *a, int place);
+/* Takes row `row` of its answer: a subtask that was claimed. */
+void handoff_take(struct executor *ex, const PGresult *res, int row);
+/* Gives the held slots back and returns what is to be started; err NULL: committed. */
+struct attempt *handoff_end(struct executor *ex, const struct err *err);
 
 /* Frees an attempt and its slot. */
 void executor_forget(struct executor *ex, struct attempt *a);

@@ -4,7 +4,9 @@
 -- loop of batch size squared.
 -- $1 task ids  $2 subtask ids  $3 claims  $4 rules  $5 new states  $6 ms not to claim it again
 -- (READY only)  $7 $8 first and last place of its downstreams in  $9 downstream subtask ids
--- $10 who. Rows: kind 0 = a result that was taken, kind 1 = a subtask that is READY.
+-- $10 who  $11 of each of $9: 1 = claimed at once when it becomes READY (handoff, rule 30)
+-- $12 the worker that claims it; its row is locked before (worker_share).
+-- Rows: kind 0 = a result that was taken, kind 1 = a subtask that is READY, kind 2 = one handed on.
 WITH done AS (
   UPDATE subtask s
      SET state = r.to_state,
@@ -22,8 +24,9 @@ WITH done AS (
   RETURNING s.task_id, s.subtask_id, s.type_id, s.claim, r.rule, r.to_state, r.delay_ms,
             r.down_first, r.down_last
 ), below AS (
-  SELECT d.task_id, x.subtask_id, count(*)::smallint AS n
-    FROM done d, unnest(($9::bigint[])[d.down_first:d.down_last]) AS x(subtask_id)
+  SELECT d.task_id, x.subtask_id, count(*)::smallint AS n, bool_or(x.take = 1) AS take
+    FROM done d, unnest(($9::bigint[])[d.down_first:d.down_last],
+                        ($11::smallint[])[d.down_first:d.down_last]) AS x(subtask_id, take)
    WHERE d.to_state = 6
    GROUP BY d.task_id, x.subtask_id
 ), failing AS (
@@ -31,25 +34,45 @@ WITH done AS (
 ), lowered AS (
   UPDATE subtask s
      SET waiting = s.waiting - b.n,
-         state = CASE WHEN s.waiting = b.n AND t.failed = 0
-                           AND (t.task_id = ANY ((SELECT task_ids FROM failing)::bigint[]))
-                               IS NOT TRUE
-                      THEN 2 ELSE s.state END,
-         ready_at = clock_timestamp()
-    FROM below b JOIN task t USING (task_id)
+         state = CASE WHEN s.waiting = b.n AND b.open THEN
+                        CASE WHEN b.take AND NOT s.held THEN 3 ELSE 2 END
+                      ELSE s.state END,
+         ready_at = clock_timestamp(),
+         claim = CASE WHEN s.waiting = b.n AND b.take AND NOT s.held
+                      THEN nextval('claim_number') ELSE s.claim END,
+         attempt = CASE WHEN s.waiting = b.n AND b.take AND NOT s.held
+                        THEN s.attempt + 1 ELSE s.attempt END,
+         worker_id = CASE WHEN s.waiting = b.n AND b.take AND NOT s.held
+                          THEN $12::bigint ELSE s.worker_id END,
+         claimed_at = CASE WHEN s.waiting = b.n AND b.take AND NOT s.held
+                           THEN clock_timestamp() ELSE s.claimed_at END,
+         start_time = CASE WHEN s.waiting = b.n AND b.take AND NOT s.held
+                           THEN coalesce(s.start_time, clock_timestamp()) ELSE s.start_time END
+    FROM (SELECT g.task_id, g.subtask_id, g.n, o.open,
+                 g.take AND o.open
+                   AND EXISTS (SELECT 1 FROM worker k
+                                WHERE k.worker_id = $12::bigint AND k.died_at IS NULL) AS take
+            FROM below g JOIN task t USING (task_id),
+                 LATERAL (SELECT t.failed = 0
+                                 AND (t.task_id = ANY ((SELECT task_ids FROM failing)::bigint[]))
+                                     IS NOT TRUE AS open) o) b
    WHERE s.task_id = b.task_id AND s.subtask_id = b.subtask_id
-  RETURNING s.task_id, s.subtask_id, s.type_id, s.state
+  RETURNING s.task_id, s.subtask_id, s.type_id, s.state, s.claim, s.attempt, s.run_time, s.tries,
+            s.node
 ), move AS (
-  SELECT task_id, subtask_id, claim, rule, to_state, 0 AS released FROM done
+  SELECT task_id, subtask_id, claim, rule, to_state, 0 AS step FROM done
   UNION ALL
-  SELECT task_id, subtask_id, 0, 20, 2, 1 FROM lowered WHERE state = 2
+  SELECT task_id, subtask_id, 0, 20, 2, 1 FROM lowered WHERE state IN (2, 3)
+  UNION ALL
+  SELECT task_id, subtask_id, claim, 30, 3, 2 FROM lowered WHERE state = 3
 ), sums AS (
   SELECT task_id, count(*)::integer AS n,
          count(*) FILTER (WHERE to_state = 5)::integer AS failed,
          count(*) FILTER (WHERE to_state = 6)::integer AS succeeded,
-         count(*) FILTER (WHERE to_state = 2)::integer AS ready,
-         sum(released)::integer AS released,
-         string_agg(rule || ':' || subtask_id || ':' || claim, ' ' ORDER BY released, subtask_id)
+         (count(*) FILTER (WHERE to_state = 2) - count(*) FILTER (WHERE step = 2))::integer
+           AS ready,
+         count(*) FILTER (WHERE step = 1)::integer AS released,
+         string_agg(rule || ':' || subtask_id || ':' || claim, ' ' ORDER BY step, subtask_id)
            AS moves
     FROM move GROUP BY task_id
 ), bumped AS (
@@ -80,8 +103,11 @@ WITH done AS (
   INSERT INTO event (task_id, first, sequence, at, who, moves)
   SELECT task_id, sequence - n + 1, sequence, clock_timestamp(), $10::text, moves FROM bumped
 )
-SELECT 0 AS kind, task_id, subtask_id, type_id, claim FROM done
+SELECT 0 AS kind, task_id, subtask_id, type_id, claim, 0::smallint AS node, 0 AS attempt,
+       0 AS run_time, 0::smallint AS tries FROM done
 UNION ALL
-SELECT 1, task_id, subtask_id, type_id, 0 FROM lowered WHERE state = 2
+SELECT state - 1, task_id, subtask_id, type_id, claim, node, attempt, run_time, tries
+  FROM lowered WHERE state IN (2, 3)
 UNION ALL
-SELECT 1, task_id, subtask_id, type_id, 0 FROM done WHERE to_state = 2 AND delay_ms = 0;
+SELECT 1, task_id, subtask_id, type_id, 0, 0::smallint, 0, 0, 0::smallint
+  FROM done WHERE to_state = 2 AND delay_ms = 0;

@@ -1,0 +1,76 @@
+/*
+ * handoff: completions that claim their downstreams in the same transaction (OBPIPE_HANDOFF), so
+ * that a chain needs one commit and no message a subtask. The claim is an ordinary one: fencing
+ * token, event move, worker row locked against the verdict. What is not claimed here (no slot free,
+ * a type that is not served, held) becomes READY and gets its hint as without handoff.
+ */
+#include "common/metrics.h"
+#include "workers/executor_internal.h"
+
+/*
+ * Not while it is being found out what this worker runs: a claim whose answer is on its way would
+ * be taken for one whose answer was lost.
+ */
+bool handoff_allowed(const struct executor *ex)
+{
+	return ex->settings->handoff && ex->readopted && !ex->draining &&
+	       worker_may_start(ex->worker);
+}
+
+/*
+ * The first downstream of the same type takes over the slot of its upstream. Any other needs one
+ * that is free and that no hint waits for: work that came earlier goes first.
+ */
+bool handoff_hold(struct executor *ex, const struct attempt *a, int place)
+{
+	const struct template_node *nodes = a->template->nodes;
+	int16_t type = nodes[a->node->downstreams[place]].type_id;
+	struct lane *lane = executor_lane(ex, type);
+	bool takes_over = type == a->node->type_id;
+
+	for (int i = 0; i < place; i++)
+		takes_over = takes_over && nodes[a->node->downstreams[i]].type_id != type;
+	if (!lane || (!takes_over && (lane->count > 0 || lane->used >= lane->limit)))
+		return false;
+	lane->used++;
+	lane->handing++;
+	return true;
+}
+
+void handoff_take(struct executor *ex, const PGresult *res, int row)
+{
+	const struct attempt *upstream = completer_of_task(ex, db_get_int8(res, row, 1));
+	struct attempt *a;
+
+	if (!upstream)
+		BUG("a subtask of a task that is not in the batch was handed on");
+	a = attempt_handed_on(ex->worker, upstream, res, row);
+	a->next = ex->handed;
+	ex->handed = a;
+}
+
+struct attempt *handoff_end(struct executor *ex, const struct err *err)
+{
+	struct attempt *list = ex->handed, *next;
+
+	for (int i = 0; i < ex->lane_count; i++) {
+		ex->lanes[i].used -= ex->lanes[i].handing;
+		ex->lanes[i].handing = 0;
+	}
+	ex->handed = NULL;
+	/* Claims may be committed that nobody here knows of: look before anything else is claimed.
+	 */
+	if (ex->handing && err && err->kind == ERR_UNKNOWN)
+		ex->readopted = false;
+	ex->handing = false;
+	if (!err) {
+		for (next = list; next; next = next->next)
+			metric_add(METRIC_HANDOFFS, 1);
+		return list;
+	}
+	for (; list; list = next) {
+		next = list->next;
+		attempt_free(list);
+	}
+	return NULL;
+}
