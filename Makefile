@@ -10,7 +10,7 @@ GEN := $(BUILD)/gen
 PREFIX ?= /usr/local
 Q := $(if $(V),,@)
 
-PACKAGES := rdkafka jansson libpq libmicrohttpd libcrypto libcurl libssh libmariadb
+PACKAGES := rdkafka jansson libpq libmicrohttpd libcrypto libcurl libssh
 CFLAGS_ALL = -std=gnu17 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wno-unused-parameter -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SANITIZE),0,2) \
 	-fstack-protector-strong -I. -I$(GEN) $(if $(WERROR),-Werror) \
@@ -27,6 +27,7 @@ UNIT := $(wildcard tests/unit/test_*.c)
 INTEGRATION := $(wildcard tests/integration/test_*.c)
 SUPPORT := $(wildcard tests/support/*.c)
 BENCH := $(wildcard bench/*.c)
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 COMMON_LIB := $(BUILD)/libcommon.a
 PROGRAMS := $(BUILD)/obpipe-producer $(BUILD)/obpipe-worker $(BUILD)/obpipe
@@ -34,6 +35,7 @@ UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT))
 E2E := $(wildcard tests/e2e/test_*.c)
 E2E_BINS := $(patsubst tests/e2e/%.c,$(BUILD)/e2e/%,$(E2E))
 INTEGRATION_BINS := $(patsubst tests/integration/%.c,$(BUILD)/integration/%,$(INTEGRATION))
+FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ))
 # Every module but the main functions, for tests.
 TESTED_LIB := $(BUILD)/libtested.a
 TESTED := $(filter-out %/main.c,$(PRODUCER) $(WORKER) $(CLI))
@@ -49,6 +51,9 @@ STANDIN_FLAGS = -DOBPROXY_VERSION='"$(STANDIN_VERSION)"' -DOBPROXY_RELEASE='"$(S
 # What workers run on hosts, as text.
 HOST_SCRIPTS := $(BUILD)/obj/gen/host_scripts.o
 
+# Objects are kept: those of tests are intermediate files to make, which would remove them after
+# linking and compile them again the next time.
+.SECONDARY:
 .PHONY: all deps up down status run test test-unit test-integration test-e2e bench lint format \
 	format-check install clean help rpms unit-bins integration-bins e2e-bins
 all: $(PROGRAMS) ## build the three programs
@@ -74,6 +79,9 @@ $(COMMON_LIB): $(call obj,$(COMMON)) $(BUILD)/obj/gen/queries.o $(BUILD)/obj/gen
 $(TESTED_LIB): $(call obj,$(TESTED)) $(HOST_SCRIPTS)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# TSan builds: the threads of librdkafka made visible (see there).
+THREADS := $(if $(filter thread,$(SANITIZE)),$(call obj,tests/support/tsan_threads.c))
+$(PROGRAMS): $(THREADS)
 $(BUILD)/obpipe-producer: $(call obj,$(PRODUCER)) $(COMMON_LIB)
 $(BUILD)/obpipe-worker: $(call obj,$(WORKER)) $(HOST_SCRIPTS) $(COMMON_LIB)
 $(BUILD)/obpipe: $(call obj,$(CLI)) $(COMMON_LIB)
@@ -98,6 +106,11 @@ $(STANDIN_RPM): $(STANDIN) deploy/hosts/package $(wildcard deploy/hosts/obproxy/
 	$(Q)BUILD=$(BUILD) deploy/hosts/package $(@D) $(STANDIN_VERSION) $(STANDIN_RELEASE) >/dev/null
 unit-bins: $(UNIT_BINS)
 integration-bins: $(INTEGRATION_BINS)
+# Needs CC=clang and SANITIZE=fuzzer-no-link,address,undefined: `make fuzz` says so.
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TESTED_LIB) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer $^ -o $@ $(LIBS)
+fuzz-bins: $(FUZZ_BINS)
 e2e-bins: $(E2E_BINS)
 
 rpms: $(STANDIN_RPM) ## the package of the stand-in OBProxy, for demo hosts
@@ -119,6 +132,8 @@ test-integration: ## tests on a real PostgreSQL and Kafka
 	@tests/run integration
 test-e2e: ## tests on hosts
 	@tests/run e2e
+fuzz: ## libFuzzer on everything that reads foreign bytes (SECONDS=10 each)
+	@FUZZ_SECONDS=$(or $(SECONDS),10) tests/run fuzz
 bench: ## speed, against floors measured in the same run
 	@bench/run
 lint: ## clang build, clang-tidy, shellcheck, house rules

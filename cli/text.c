@@ -162,11 +162,11 @@ static size_t time_bytes(const char *text, size_t *ret_fraction, size_t *ret_dig
 /* Appends the time `text` begins with and returns its length; 0: there is none. */
 static size_t add_time(struct strbuf *sb, const char *text)
 {
-	size_t fraction, digits, bytes = time_bytes(text, &fraction, &digits);
-	size_t offset = digits ? fraction + 1 + digits : fraction;
+	size_t fraction, digits, bytes = time_bytes(text, &fraction, &digits), offset;
 
 	if (!bytes)
 		return 0;
+	offset = digits ? fraction + 1 + digits : fraction;
 	strbuf_add(sb, text, fraction);
 	strbuf_addc(sb, '.');
 	strbuf_add(sb, text + fraction + 1, digits < 3 ? digits : 3);

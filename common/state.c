@@ -69,8 +69,12 @@ const struct state_rule state_rules[] = {
 		"a subtask is FAILED, and none is READY, RUNNING or CANCELING")
 	TASK(TASK_SUCCEEDED, RUNNING, SUCCESSFUL, NONE, "complete, skip",
 		"all its subtasks are SUCCESSFUL, or all are undone")
-	TASK(TASK_RESUMED, FAILED, RUNNING, NONE, "retry, skip, rollback",
+	TASK(TASK_RETRIED, FAILED, RUNNING, RETRY, "retry",
 		"an operator set it going again")
+	TASK(TASK_SKIPPED, FAILED, RUNNING, NONE, "skip",
+		"an operator skipped what had failed, and it goes on")
+	TASK(TASK_ROLLBACK, FAILED, RUNNING, ROLLBACK, "rollback",
+		"an operator asked to undo it")
 };
 /* clang-format on */
 const size_t state_rule_count = ARRAY_SIZE(state_rules);

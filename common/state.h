@@ -73,7 +73,9 @@ enum rule {
 	RULE_TASK_CREATED = 110,
 	RULE_TASK_FAILED = 120,
 	RULE_TASK_SUCCEEDED = 130,
-	RULE_TASK_RESUMED = 140,
+	RULE_TASK_RETRIED = 140,
+	RULE_TASK_SKIPPED = 142, /* the operation stays: a skip may happen in a rollback */
+	RULE_TASK_ROLLBACK = 144,
 };
 
 enum rule_object { RULE_OF_SUBTASK, RULE_OF_TASK };

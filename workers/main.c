@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "workers/catalog.h"
 #include "workers/db_pool.h"
+#include "workers/host/host.h"
 #include "workers/executor.h"
 #include "workers/identity.h"
 #include "workers/intake.h"
@@ -129,6 +130,7 @@ int main(int argc, char **argv)
 		return fail(&err);
 	code = load_catalog(&signals) ? serve(&signals) : EXIT_OK;
 	worker_http_stop(http);
+	host_sessions_close();
 	db_pool_free(worker.pool);
 	catalog_free(worker.catalog);
 	settings_release(&worker.settings);

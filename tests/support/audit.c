@@ -16,9 +16,10 @@
 /* A task as its events tell it. */
 struct replay {
 	int64_t next; /* number of the move expected next */
-	int state;
+	int state, operation;
 	int64_t first_subtask;
 	int subtasks[NODES_MAX];
+	int operations[NODES_MAX]; /* of the subtasks */
 };
 
 struct auditor {
@@ -33,7 +34,7 @@ static void apply(struct auditor *a, struct replay *r, const json_t *move)
 	const struct state_rule *rule = state_rule_find(
 	        (int)json_integer_value(json_object_get(move, "rule")));
 	const json_t *subtask = json_object_get(move, "subtask_id");
-	int *state = &r->state;
+	int *state = &r->state, *operation = &r->operation;
 
 	if (!rule) {
 		fail_msg("a move by a rule that is not in the table");
@@ -46,12 +47,15 @@ static void apply(struct auditor *a, struct replay *r, const json_t *move)
 			r->first_subtask = id;
 		assert_in_range(id - r->first_subtask, 0, NODES_MAX - 1);
 		state = &r->subtasks[id - r->first_subtask];
+		operation = &r->operations[id - r->first_subtask];
 	}
 	assert_int_equal(rule->object, subtask ? RULE_OF_SUBTASK : RULE_OF_TASK);
 	if (*state != rule->from)
 		fail_msg("rule %d moves from %d, the object is in %d", rule->rule, rule->from,
 		        *state);
 	*state = rule->to;
+	if (rule->operation != OPERATION_NONE)
+		*operation = (int)rule->operation;
 }
 
 static void take_event(struct auditor *a, const struct kafka_message *msg)
@@ -90,32 +94,41 @@ static bool complete(struct auditor *a)
 	return true;
 }
 
+static void compare_rows(struct auditor *a, const struct replay *r, long long task)
+{
+	int nodes = (int)sql_int(a->s, "SELECT count(*) FROM subtask WHERE task_id = %lld", task);
+
+	assert_string_equal("t",
+	        sql(a->s, "SELECT (state, operation) = (%d, %d) FROM task WHERE task_id = %lld",
+	                r->state, r->operation, task));
+	for (int n = 0; n < nodes; n++)
+		assert_string_equal(
+		        "t", sql(a->s,
+		                     "SELECT (state, operation) = (%d, %d) FROM subtask "
+		                     "WHERE task_id = %lld AND node = %d",
+		                     r->subtasks[n], r->operations[n], task, n));
+}
+
+/* The counters of a task row must be what its subtasks say. */
+static void compare_counters(struct auditor *a, long long task)
+{
+	assert_string_equal(
+	        "t", sql(a->s,
+	                     "SELECT (t.active, t.ready, t.failed, t.unfinished) = (SELECT "
+	                     "count(*) FILTER (WHERE state IN (2,3,4)), "
+	                     "count(*) FILTER (WHERE state = 2), "
+	                     "count(*) FILTER (WHERE state = 5), "
+	                     "count(*) FILTER (WHERE state <> 6) "
+	                     "FROM subtask s WHERE s.task_id = t.task_id) "
+	                     "FROM task t WHERE task_id = %lld",
+	                     task));
+}
+
 static void compare(struct auditor *a)
 {
 	for (int i = 0; i < a->count; i++) {
-		const struct replay *r = &a->tasks[i];
-		long long task = (long long)a->first + i;
-		int nodes = (int)sql_int(
-		        a->s, "SELECT count(*) FROM subtask WHERE task_id = %lld", task);
-
-		assert_int_equal(r->state,
-		        sql_int(a->s, "SELECT state FROM task WHERE task_id = %lld", task));
-		for (int n = 0; n < nodes; n++)
-			assert_int_equal(r->subtasks[n], sql_int(a->s,
-			                                         "SELECT state FROM subtask WHERE "
-			                                         "task_id = %lld AND node = %d",
-			                                         task, n));
-		/* The counters of the task row must be what its subtasks say. */
-		assert_string_equal(
-		        "t", sql(a->s,
-		                     "SELECT (t.active, t.ready, t.failed, t.unfinished) = (SELECT "
-		                     "count(*) FILTER (WHERE state IN (2,3,4)), "
-		                     "count(*) FILTER (WHERE state = 2), "
-		                     "count(*) FILTER (WHERE state = 5), "
-		                     "count(*) FILTER (WHERE state <> 6) "
-		                     "FROM subtask s WHERE s.task_id = t.task_id) "
-		                     "FROM task t WHERE task_id = %lld",
-		                     task));
+		compare_rows(a, &a->tasks[i], (long long)a->first + i);
+		compare_counters(a, (long long)a->first + i);
 	}
 }
 

@@ -364,7 +364,7 @@ def check_packages(world):
                           capture_output=True, text=True).stdout if script else ""
     build = {line.partition("#")[0].strip() for line in text.splitlines()} - {""}
     wanted = {"gcc", "make", "pkg-config", "libpq-dev", "librdkafka-dev", "libssh-dev",
-              "libmicrohttpd-dev", "libjansson-dev", "libcurl4-openssl-dev", "libmariadb-dev"}
+              "libmicrohttpd-dev", "libjansson-dev", "libcurl4-openssl-dev"}
     found = [f"the build stage lacks {package}" for package in sorted(wanted - build)]
     found += [f"{package} is for building" for package in sorted(runtime_packages())
               if package.endswith("-dev") or package == "gcc"]

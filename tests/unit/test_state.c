@@ -50,7 +50,9 @@ static const struct expected design[] = {
         T(NONE, RUNNING, EXECUTE, 1),
         T(RUNNING, FAILED, NONE, 1),
         T(RUNNING, SUCCESSFUL, NONE, 1),
-        T(FAILED, RUNNING, NONE, 1),
+        T(FAILED, RUNNING, RETRY, 1),
+        T(FAILED, RUNNING, NONE, 1), /* skip */
+        T(FAILED, RUNNING, ROLLBACK, 1),
 };
 
 static void table_is_the_designs(void **state)

@@ -16,20 +16,25 @@ static int read_inventory(struct subtask_ctx *ctx, struct target *ret, struct er
 	PGresult *res = NULL;
 	int rc;
 
-	if (ctx->host_id == 0)
-		return err_set(err, ERR_PERMANENT, "CMP07005",
+	if (ctx->host_id == 0) {
+		err_set(err, ERR_PERMANENT, "CMP07005",
 		        "this task has no host, but the subtask needs one; submit it with a host");
+		return -1;
+	}
 	db_add_int8(&params, ctx->host_id);
 	rc = subtask_query(ctx, QUERY_HOST_GET, &params, &res, err);
 	db_params_release(&params);
-	if (rc < 0)
-		return err_prefix(err, "host %" PRId64 " cannot be looked up", ctx->host_id);
+	if (rc < 0) {
+		err_prefix(err, "host %" PRId64 " cannot be looked up", ctx->host_id);
+		return -1;
+	}
 	if (PQntuples(res) == 0) {
 		PQclear(res);
-		return err_set(err, ERR_PERMANENT, "CMP07005",
+		err_set(err, ERR_PERMANENT, "CMP07005",
 		        "host %" PRId64 " is not in the inventory (any more); load it again by "
 		        "`obpipe inventory load`",
 		        ctx->host_id);
+		return -1;
 	}
 	*ret = (struct target){
 	        .host_id = ctx->host_id,

@@ -134,10 +134,11 @@ static int wanted_key(const struct session *s, char **ret_type, ssh_key *ret, st
 	free(base64);
 	if (rc != SSH_OK) {
 		free(type);
-		return err_set(err, ERR_PERMANENT, "CMP07002",
+		err_set(err, ERR_PERMANENT, "CMP07002",
 		        "%s: the inventory's host key is no OpenSSH public key (\"%.60s\"); put "
 		        "the line of /etc/ssh/ssh_host_ed25519_key.pub there and load it again",
 		        s->label, s->target.host_key);
+		return -1;
 	}
 	*ret_type = type;
 	return 0;

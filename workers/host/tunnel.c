@@ -266,7 +266,7 @@ int host_tunnel(struct host *h, int port, int *ret_fd, struct err *err)
 
 	if (guard_check(h, err) < 0)
 		return -1;
-	if (!h->tunnels && tunnels_start(h, err) < 0)
+	if (!h->tunnels && (tunnels_start(h, err) < 0 || !h->tunnels))
 		return -1;
 	if (stream_forward(h->session, port, &p, &c, err) < 0)
 		return -1;

@@ -201,7 +201,7 @@ static int measure_like(const char *text, int kind, uint64_t *ret)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	if (digits == 0 || digits > 9 || strcasecmp(text + digits, "m"))
+	if (digits == 0 || digits > 9 || strcasecmp(text + digits, "m") != 0)
 		return measure(text, ret);
 	*ret = strtoull(text, NULL, 10) * (kind == 3 ? UINT64_C(60000000) : UINT64_C(1) << 20);
 	return kind;

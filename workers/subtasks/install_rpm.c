@@ -41,9 +41,11 @@ static int installed(struct install *in, char **ret, struct err *err)
 	                "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\\n", in->s->package_name),
 	};
 
+	*ret = xstrdup("");
 	if (host_run(in->h, &cmd, &r, err) != 0)
 		return -1;
 	if (host_result_ok(&r)) {
+		free(*ret);
 		while (r.out.len > 0 && r.out.buf[r.out.len - 1] == '\n')
 			r.out.len--;
 		*ret = xstrndup(r.out.buf ? r.out.buf : "", r.out.len);
@@ -51,7 +53,6 @@ static int installed(struct install *in, char **ret, struct err *err)
 	}
 	if (r.end != HOST_EXITED || !contains(&r.out, "is not installed"))
 		return host_result_err(in->h, &cmd, &r, err);
-	*ret = xstrdup("");
 	return 0;
 }
 

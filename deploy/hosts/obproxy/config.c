@@ -20,40 +20,38 @@
 enum kind { TEXT, FIXED_TEXT, SECRET, INT, BOOL, CAPACITY, TIME };
 
 struct parameter {
-	const char *name;
-	enum kind kind;
-	const char *initial;
-	bool need_reboot;
-	const char *level, *info;
+	const char *name, *initial, *level, *info;
 	char *value;
+	enum kind kind;
+	bool need_reboot;
 };
 
 static struct parameter parameters[] = {
-        {"app_name", FIXED_TEXT, "undefined", true, "SYS", "current application name", NULL},
-        {"client_max_connections", INT, "8192", false, "USER", "client max connections", NULL},
-        {"enable_cluster_checkout", BOOL, "True", false, "SYS", "check cluster at login", NULL},
-        {"enable_compression_protocol", BOOL, "True", false, "USER", "compression", NULL},
-        {"enable_metadb_used", BOOL, "True", false, "SYS", "use metadb when proxy run", NULL},
-        {"enable_proxy_scramble", BOOL, "False", false, "SYS", "random scramble at login", NULL},
-        {"enable_strict_kernel_release", BOOL, "True", true, "SYS", "check kernel release", NULL},
-        {"listen_port", INT, "6688", true, "SYS", "obproxy listen port", NULL},
-        {"log_dir_size_threshold", CAPACITY, "64GB", false, "SYS", "max usage of log/", NULL},
-        {"mysql_version", TEXT, "5.6.25", false, "SYS", "version in the greeting", NULL},
-        {"obproxy_config_server_url", TEXT, "", false, "SYS", "config server", NULL},
-        {"obproxy_sys_password", SECRET, "", false, "SYS", "password of root@proxysys", NULL},
+        {"app_name", "undefined", "SYS", "current application name", NULL, FIXED_TEXT, true},
+        {"client_max_connections", "8192", "USER", "client max connections", NULL, INT, false},
+        {"enable_cluster_checkout", "True", "SYS", "check cluster at login", NULL, BOOL, false},
+        {"enable_compression_protocol", "True", "USER", "compression", NULL, BOOL, false},
+        {"enable_metadb_used", "True", "SYS", "use metadb when proxy run", NULL, BOOL, false},
+        {"enable_proxy_scramble", "False", "SYS", "random scramble at login", NULL, BOOL, false},
+        {"enable_strict_kernel_release", "True", "SYS", "check kernel release", NULL, BOOL, true},
+        {"listen_port", "6688", "SYS", "obproxy listen port", NULL, INT, true},
+        {"log_dir_size_threshold", "64GB", "SYS", "max usage of log/", NULL, CAPACITY, false},
+        {"mysql_version", "5.6.25", "SYS", "version in the greeting", NULL, TEXT, false},
+        {"obproxy_config_server_url", "", "SYS", "config server", NULL, TEXT, false},
+        {"obproxy_sys_password", "", "SYS", "password of root@proxysys", NULL, SECRET, false},
 #ifdef OBPROXY_HAS_PROXYRO
-        {"observer_sys_password", SECRET, "", false, "SYS", "password of proxyro", NULL},
-        {"observer_sys_password1", SECRET, "", false, "SYS", "the other one", NULL},
+        {"observer_sys_password", "", "SYS", "password of proxyro", NULL, SECRET, false},
+        {"observer_sys_password1", "", "SYS", "the other one", NULL, SECRET, false},
 #endif
-        {"prometheus_listen_port", INT, "2884", true, "SYS", "exporter port", NULL},
-        {"prometheus_sync_interval", TIME, "1m", false, "SYS", "metric sync interval", NULL},
-        {"proxy_idle_timeout", TIME, "60s", false, "USER", "idle session timeout", NULL},
-        {"proxy_mem_limited", CAPACITY, "2GB", false, "USER", "max memory", NULL},
-        {"rootservice_cluster_name", TEXT, "undefined", true, "USER", "cluster of the list", NULL},
-        {"rootservice_list", TEXT, "", true, "USER", "root servers", NULL},
-        {"skip_proxy_sys_private_check", BOOL, "True", false, "SYS", "private address check", NULL},
-        {"syslog_level", TEXT, "INFO", false, "USER", "log level", NULL},
-        {"work_thread_num", INT, "4", true, "USER", "work threads", NULL},
+        {"prometheus_listen_port", "2884", "SYS", "exporter port", NULL, INT, true},
+        {"prometheus_sync_interval", "1m", "SYS", "metric sync interval", NULL, TIME, false},
+        {"proxy_idle_timeout", "60s", "USER", "idle session timeout", NULL, TIME, false},
+        {"proxy_mem_limited", "2GB", "USER", "max memory", NULL, CAPACITY, false},
+        {"rootservice_cluster_name", "undefined", "USER", "cluster of the list", NULL, TEXT, true},
+        {"rootservice_list", "", "USER", "root servers", NULL, TEXT, true},
+        {"skip_proxy_sys_private_check", "True", "SYS", "private address check", NULL, BOOL, false},
+        {"syslog_level", "INFO", "USER", "log level", NULL, TEXT, false},
+        {"work_thread_num", "4", "USER", "work threads", NULL, INT, true},
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

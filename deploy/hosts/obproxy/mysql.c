@@ -168,6 +168,7 @@ void client_row(struct client *c, const char *const *values, size_t columns)
 {
 	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
 
+	strbuf_adds(&sb, "");
 	for (size_t i = 0; i < columns; i++)
 		add_text(&sb, values[i]);
 	packet_add(c, &sb);
@@ -177,7 +178,8 @@ void client_row(struct client *c, const char *const *values, size_t columns)
 
 static void make_salt(unsigned char salt[SALT_BYTES])
 {
-	memcpy(salt, "aaaaaaaabbbbbbbbbbbb", SALT_BYTES);
+	memset(salt, 'a', 8);
+	memset(salt + 8, 'b', SALT_BYTES - 8);
 	if (!config_is_true("enable_proxy_scramble"))
 		return;
 	(void)RAND_bytes(salt, SALT_BYTES);

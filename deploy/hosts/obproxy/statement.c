@@ -164,19 +164,29 @@ static void select_cell(struct client *c, const char *at)
 	static const char *const version[] = {"proxy_version()", NULL};
 	static const char *const one[] = {"1", NULL};
 
-	if (take(&at, "proxy_version()") && at_end(at))
+	bool select = take(&at, "select");
+
+	if (select && take(&at, "proxy_version()") && at_end(at))
 		two_cells(c, version, OBPROXY_VERSION, NULL);
-	else if (take(&at, "1") && at_end(at))
+	else if (select && take(&at, "1") && at_end(at))
 		two_cells(c, one, "1", NULL);
 	else
 		client_error(c, 5010, "21000", "Unknown operator, bad internal cmd");
+}
+
+/* What drivers send at logon; and the one command that an inspector may give. */
+static bool is_harmless(struct client *c, const char *at)
+{
+	if (take(&at, "ping") && take(&at, "proxy"))
+		return true;
+	return !c->inspector && (take(&at, "set") || take(&at, "begin") || take(&at, "commit"));
 }
 
 void statement_run(struct client *c, const char *text)
 {
 	const char *at = text;
 
-	if (take(&at, "ping") && take(&at, "proxy"))
+	if (is_harmless(c, text))
 		client_ok(c);
 	else if (c->inspector)
 		client_error(c, 1045, "42000", "Access denied for user 'inspector@proxysys'");
@@ -184,10 +194,6 @@ void statement_run(struct client *c, const char *text)
 		show(c, at);
 	else if (take(&at, "alter") && take(&at, "proxyconfig") && take(&at, "set"))
 		alter_config(c, at);
-	else if (take(&at, "select"))
-		select_cell(c, at);
-	else if (take(&at, "set") || take(&at, "begin") || take(&at, "commit"))
-		client_ok(c);
 	else
-		client_error(c, 5010, "21000", "Unknown operator, bad internal cmd");
+		select_cell(c, at);
 }
