@@ -93,6 +93,8 @@ struct executor {
 	size_t claimed_rows;
 	int first_lane;     /* whose turn it is to fill the next batch first */
 	int64_t steal_from; /* task id the next look starts at */
+	int64_t steal_sent_ms;
+	bool steal_found; /* the latest look found something */
 	struct loop_timer *steal_timer;
 	/* runner */
 	struct runner runner;
