@@ -137,6 +137,9 @@ static void child_env(struct stack *s, const char *const *env)
 	setenv("OBPIPE_WORKER_HTTP_LISTEN", "127.0.0.1:0", 1);
 	setenv("OBPIPE_HEARTBEAT_MS", "100", 1);
 	setenv("OBPIPE_VERDICT_MS", "2000", 1);
+	/* A worker that was killed keeps its partitions this long, and new ones wait for it: 6 s
+	 * unless set. */
+	setenv("OBPIPE_KAFKA_OPTIONS", "session.timeout.ms=2000;heartbeat.interval.ms=300", 1);
 	for (; env && *env; env++)
 		putenv(xstrdup(*env));
 }

@@ -20,6 +20,7 @@
 #define PACKET_BYTES_MAX ((size_t)0xffffff)
 #define TIMEOUT_MS INT64_C(10000)
 #define COLUMNS_MAX 1024
+#define VALUE_OVERHEAD_BYTES 64 /* two array elements and malloc's own, rounded up */
 #define SALT_BYTES 20
 #define SHA1_BYTES 20
 
@@ -38,7 +39,7 @@ struct mysql_client {
 	char *label, *version;
 	int64_t timeout_ms;
 	int error_number;
-	uint8_t sequence;
+	uint8_t sequence; /* of the next packet, of either side */
 	bool broken;
 	struct strbuf packet; /* the one received last */
 };
@@ -126,7 +127,10 @@ static int receive(struct mysql_client *my, int64_t until, struct err *err)
 	bytes = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16;
 	if (bytes == 0 || bytes > MYSQL_RESULT_BYTES_MAX)
 		return broken(my, "a packet of impossible size, this is no MySQL server", err);
-	my->sequence = (uint8_t)(head[3] + 1);
+	/* What answers something else must not be taken for the answer to this. */
+	if (head[3] != my->sequence)
+		return broken(my, "packets out of order, or this is no MySQL server", err);
+	my->sequence++;
 	strbuf_reset(&my->packet);
 	strbuf_grow(&my->packet, bytes);
 	if (receive_bytes(my, my->packet.buf, bytes, until, err) < 0)
@@ -187,6 +191,16 @@ static int take_integer(const struct strbuf *packet, size_t *at, uint64_t *ret, 
 		*ret |= (uint64_t)p[*at + i] << (8 * i);
 	*at += bytes;
 	return 0;
+}
+
+/* All bytes, a NUL among them too, and one behind them. */
+static char *copy(const char *text, size_t bytes)
+{
+	char *to = xmalloc(bytes + 1);
+
+	memcpy(to, text, bytes);
+	to[bytes] = '\0';
+	return to;
 }
 
 /* A length-encoded string; *ret NULL for SQL NULL. It stands in the packet. */
@@ -394,15 +408,22 @@ void mysql_rows_release(struct mysql_rows *rows)
 	*rows = (struct mysql_rows)MYSQL_ROWS_INIT;
 }
 
+/* Counts what a result takes of memory, the last packet with its values included. */
+static int count_memory(struct mysql_client *my, size_t *total, size_t values, struct err *err)
+{
+	*total += my->packet.len + values * VALUE_OVERHEAD_BYTES;
+	return *total <= MYSQL_RESULT_BYTES_MAX ? 0 : broken(my, "its result is too large", err);
+}
+
 /* Column definition: catalog, schema, table, original table, name, ... */
-static int read_columns(
-        struct mysql_client *my, struct mysql_rows *rows, int64_t until, struct err *err)
+static int read_columns(struct mysql_client *my, struct mysql_rows *rows, size_t *total,
+        int64_t until, struct err *err)
 {
 	for (size_t i = 0; i < rows->columns; i++) {
 		const char *text = NULL;
 		size_t at = 0, bytes = 0;
 
-		if (receive(my, until, err) < 0)
+		if (receive(my, until, err) < 0 || count_memory(my, total, 1, err) < 0)
 			return -1;
 		for (int field = 0; field < 5; field++)
 			if (take_string(&my->packet, &at, &text, &bytes) < 0)
@@ -427,16 +448,14 @@ static int add_row(struct mysql_client *my, struct mysql_rows *rows, struct err 
 
 		if (take_string(&my->packet, &at, &text, &rows->lengths[i]) < 0)
 			return broken(my, "a row it cannot be", err);
-		rows->values[i] = text ? xstrndup(text, rows->lengths[i]) : NULL;
+		rows->values[i] = text ? copy(text, rows->lengths[i]) : NULL;
 	}
 	return 0;
 }
 
-static int read_rows(
-        struct mysql_client *my, struct mysql_rows *rows, int64_t until, struct err *err)
+static int read_rows(struct mysql_client *my, struct mysql_rows *rows, size_t *total, int64_t until,
+        struct err *err)
 {
-	size_t total = 0;
-
 	for (;;) {
 		if (receive(my, until, err) < 0)
 			return -1;
@@ -444,10 +463,7 @@ static int read_rows(
 			return 0;
 		if (first_byte(my) == 0xff)
 			return server_error(my, "the statement", err);
-		total += my->packet.len;
-		if (total > MYSQL_RESULT_BYTES_MAX)
-			return broken(my, "its result is too large", err);
-		if (add_row(my, rows, err) < 0)
+		if (count_memory(my, total, rows->columns, err) < 0 || add_row(my, rows, err) < 0)
 			return -1;
 	}
 }
@@ -455,8 +471,8 @@ static int read_rows(
 static int read_result(
         struct mysql_client *my, struct mysql_rows *rows, int64_t until, struct err *err)
 {
+	size_t at = 0, total = 0;
 	uint64_t count;
-	size_t at = 0;
 	bool null;
 
 	if (receive(my, until, err) < 0)
@@ -469,13 +485,14 @@ static int read_result(
 		               ? broken(my, "an OK it cannot be", err)
 		               : 0;
 	}
-	if (take_integer(&my->packet, &at, &count, &null) < 0 || null || count > COLUMNS_MAX)
+	if (take_integer(&my->packet, &at, &count, &null) < 0 || null || count == 0 ||
+	        count > COLUMNS_MAX)
 		return broken(my, "a result it cannot be", err);
 	rows->columns = (size_t)count;
 	rows->names = xcalloc(rows->columns, sizeof(*rows->names));
-	if (read_columns(my, rows, until, err) < 0)
+	if (read_columns(my, rows, &total, until, err) < 0)
 		return -1;
-	return read_rows(my, rows, until, err);
+	return read_rows(my, rows, &total, until, err);
 }
 
 int mysql_client_query(

@@ -17,7 +17,8 @@
 #include "common/strbuf.h"
 
 #define MYSQL_ACCESS_DENIED 1045
-#define MYSQL_RESULT_BYTES_MAX ((size_t)8 << 20) /* of one result; more is an error */
+/* Of one packet, and of the memory of one result; more is an error. */
+#define MYSQL_RESULT_BYTES_MAX ((size_t)8 << 20)
 
 struct host;
 struct mysql_client;

@@ -4,6 +4,7 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/mem.h"
 
@@ -207,13 +208,20 @@ static int measure_like(const char *text, int kind, uint64_t *ret)
 	return kind;
 }
 
+static bool is_boolean(const char *text)
+{
+	return !strcasecmp(text, "true") || !strcasecmp(text, "false");
+}
+
 bool proxysys_same_value(const char *a, const char *b)
 {
 	uint64_t na = 0, nb = 0;
 	int ka = measure(a, &na), kb = measure(b, &nb);
 
-	if (!strcasecmp(a, b))
+	if (!strcmp(a, b))
 		return true;
+	if (is_boolean(a))
+		return !strcasecmp(a, b);
 	if (ka == 0)
 		ka = measure_like(a, kb, &na);
 	if (kb == 0)

@@ -29,7 +29,8 @@ int proxysys_get(struct mysql_client *my, const char *name, char **ret, struct e
  * number in the text: 5099 unknown, 4147 not allowed. */
 int proxysys_set(struct mysql_client *my, const char *name, const char *value, struct err *err)
         __attribute__((warn_unused_result));
-/* Are these two texts the same value? The proxy prints 2G as 2GB, true as True, 60s as 1m. */
+/* Are these two texts the same value? The proxy prints 2G as 2GB, true as True, 60s as 1m. In any
+ * other text letters count as they are: a URL may differ in nothing else. */
 bool proxysys_same_value(const char *a, const char *b);
 
 /* The password of `name` that was drawn for `owner` ("obproxy/1"); *ret NULL: none. Free it. */

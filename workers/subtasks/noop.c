@@ -3,7 +3,9 @@
  * (each may also be given for one node as NAME.KEY):
  *   sleep_ms  milliseconds until it is done
  *   fail      node keys, comma separated, or *: those fail while runTime <= fail_runs (default 1)
- *   crash     likewise: those kill their worker while attempt <= crash_attempts (default 1)
+ *   stumble   likewise: those fail in a way that is worth another try (retry policy of the
+ * template) while attempt <= stumble_attempts (default 1) crash     likewise: those kill their
+ * worker while attempt <= crash_attempts (default 1)
  */
 #include <signal.h>
 #include <stdio.h>
@@ -57,6 +59,12 @@ static enum subtask_outcome run(struct subtask_ctx *ctx, struct err *err)
 		err_set(err, ERR_PERMANENT, "",
 		        "node %s was told to fail (context value \"fail\") in run %d",
 		        ctx->node_key, ctx->run_time);
+		return SUBTASK_FAIL;
+	}
+	if (names_me(ctx, "stumble") && ctx->attempt <= own_number(ctx, "stumble_attempts", 1)) {
+		err_set(err, ERR_RETRYABLE, "",
+		        "node %s was told to stumble (context value \"stumble\") in attempt %d",
+		        ctx->node_key, ctx->attempt);
 		return SUBTASK_FAIL;
 	}
 	if (sleep_ms <= 0)

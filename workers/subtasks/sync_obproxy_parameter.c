@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "workers/obproxy/proxysys.h"
 #include "common/mem.h"
@@ -40,7 +41,8 @@ static int set_one(struct sync *sy, const struct parameter *p, const char *befor
 		        host_label(sy->h), p->name, p->value);
 	if (proxysys_get(sy->my, p->name, &after, err) != 0)
 		return -1;
-	if (!after || !proxysys_same_value(after, p->value))
+	/* Once it is set, a word that the proxy prints in other letters is no failure. */
+	if (!after || (!proxysys_same_value(after, p->value) && strcasecmp(after, p->value) != 0))
 		return err_set(err, ERR_PERMANENT, "",
 		        "%s: parameter %s was set to %s, but reads %s", host_label(sy->h), p->name,
 		        p->value, after ? after : "nothing");
