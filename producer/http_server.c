@@ -88,7 +88,7 @@ static struct call *call_new(struct http_server *s, struct MHD_Connection *conne
 	if (c) {
 		s->spare = c->next;
 		s->spare_count--;
-		*c = (struct call){.body = c->body, .reply = c->reply};
+		*c = (struct call){.body = c->body, .scratch = c->scratch, .reply = c->reply};
 	} else {
 		c = xcalloc(1, sizeof(*c));
 	}
@@ -113,6 +113,14 @@ static void spare_buffer(struct strbuf *sb)
 		strbuf_reset(sb);
 }
 
+static void call_release(struct call *c)
+{
+	strbuf_release(&c->body);
+	strbuf_release(&c->scratch);
+	strbuf_release(&c->reply);
+	free(c);
+}
+
 static void call_free(struct http_server *s, struct call *c)
 {
 	if (c->prev)
@@ -129,15 +137,14 @@ static void call_free(struct http_server *s, struct call *c)
 	free(c->user);
 	if (s->spare_count < SPARE_CALLS) {
 		spare_buffer(&c->body);
+		spare_buffer(&c->scratch);
 		spare_buffer(&c->reply);
 		c->next = s->spare;
 		s->spare = c;
 		s->spare_count++;
 		return;
 	}
-	strbuf_release(&c->body);
-	strbuf_release(&c->reply);
-	free(c);
+	call_release(c);
 }
 
 static void free_spare(struct http_server *s)
@@ -146,9 +153,7 @@ static void free_spare(struct http_server *s)
 		struct call *c = s->spare;
 
 		s->spare = c->next;
-		strbuf_release(&c->body);
-		strbuf_release(&c->reply);
-		free(c);
+		call_release(c);
 	}
 }
 
