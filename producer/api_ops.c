@@ -94,7 +94,7 @@ static void on_done(void *arg, const struct err *err)
 		return;
 	}
 	if (err) {
-		read_failed(c, err);
+		reply_read_failed(c, err);
 		return;
 	}
 	if (r->rows.count == 0) {

@@ -17,17 +17,6 @@
 
 #define LOG_BYTES_MAX (1024 * 1024)
 
-void read_failed(struct call *c, const struct err *err)
-{
-	if (err->kind != ERR_PERMANENT) {
-		reply_unavailable(c, "PostgreSQL did not answer; try again");
-		return;
-	}
-	log_error("the database refused a question", "error", "e", err);
-	reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "COM10005",
-	        "the database refused the question; the log of the ingress says why");
-}
-
 bool forms_known(struct call *c, const struct task_rows *rows)
 {
 	if (task_rows_have_forms(rows, keeper_forms(c->in->inventory)))
@@ -68,7 +57,7 @@ static void on_one_done(void *arg, const struct err *err)
 	struct one *one = c->state;
 
 	if (err) {
-		read_failed(c, err);
+		reply_read_failed(c, err);
 		return;
 	}
 	if (one->rows.count == 0) {
@@ -196,7 +185,7 @@ static void on_subtasks_done(void *arg, const struct err *err)
 	struct strbuf *sb = &c->reply;
 
 	if (err) {
-		read_failed(c, err);
+		reply_read_failed(c, err);
 		return;
 	}
 	if (!forms_known(c, &list->rows))
@@ -237,7 +226,7 @@ static void on_list_done(void *arg, const struct err *err)
 	if (err || !db) {
 		const struct err away = {.kind = ERR_RETRYABLE};
 
-		read_failed(c, err ? err : &away);
+		reply_read_failed(c, err ? err : &away);
 		return;
 	}
 	ids = xcalloc(list->rows.count + 1, sizeof(*ids));
@@ -336,7 +325,7 @@ static void on_log_done(void *arg, const struct err *err)
 	size_t skip;
 
 	if (err) {
-		read_failed(c, err);
+		reply_read_failed(c, err);
 		return;
 	}
 	if (!log->task_found) {

@@ -70,6 +70,8 @@ void reply_error(struct call *c, unsigned int status, const char *code, const ch
         __attribute__((format(printf, 4, 5)));
 /* PostgreSQL or Kafka cannot be asked now: 503 with Retry-After. */
 void reply_unavailable(struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Answers a failed read: 503 when PostgreSQL is away, 500 when it refused. */
+void reply_read_failed(struct call *c, const struct err *err);
 
 /* Every wrong field of one request, with the status of the worst. */
 void reply_faults(struct call *c, const struct faults *f);

@@ -23,17 +23,6 @@
 
 static struct ingress ingress;
 
-struct db_async *ingress_db(struct ingress *in)
-{
-	struct db_async *best = NULL;
-
-	for (int i = 0; i < in->settings.pg_pool; i++)
-		if (in->pool[i] && db_async_up(in->pool[i]) &&
-		        (!best || db_async_in_flight(in->pool[i]) < db_async_in_flight(best)))
-			best = in->pool[i];
-	return best;
-}
-
 static int read_settings(int argc, char **argv)
 {
 	static const struct option options[] = {

@@ -175,7 +175,7 @@ static void on_question_done(void *arg, const struct err *err)
 	struct call *c = q->call;
 
 	if (err)
-		read_failed(c, err);
+		reply_read_failed(c, err);
 	else if (q->task_id >= q->next_id)
 		answer_missing(c, q->task_id); /* an id that was given to nobody */
 	else if (q->ends.asked_us > c->started_us && q->passed)

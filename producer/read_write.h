@@ -14,8 +14,6 @@ struct task_rows;
  * route that takes a task id. */
 void read_write_missing(struct call *c, int64_t task_id, call_fn again);
 
-/* Answers a failed read: 503 when PostgreSQL is away, 500 when it refused (api_tasks.c). */
-void read_failed(struct call *c, const struct err *err);
 /* Are the templates of these tasks here? Otherwise answers 503 (api_tasks.c). */
 bool forms_known(struct call *c, const struct task_rows *rows);
 

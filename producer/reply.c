@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "producer/call.h"
 
@@ -102,4 +103,15 @@ void reply_faults(struct call *c, const struct faults *f)
 	                     : xstrdup(f->first);
 
 	add_error(c, f->status, f->code, message, f);
+}
+
+void reply_read_failed(struct call *c, const struct err *err)
+{
+	if (err->kind != ERR_PERMANENT) {
+		reply_unavailable(c, "PostgreSQL did not answer; try again");
+		return;
+	}
+	log_error("the database refused a question", "error", "e", err);
+	reply_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, "COM10005",
+	        "the database refused the question; the log of the ingress says why");
 }

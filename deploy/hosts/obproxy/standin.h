@@ -33,6 +33,8 @@
 #define OBPROXY_RELEASE "1919579.el7"
 #endif
 
+/* ---- faults.c ---- */
+
 /* True when the fault is on. *ret (NULL allowed, else malloc'd or NULL) is its value. */
 bool fault_on(const char *name, char **ret);
 /* The same, and some line "name value" has that value. */
