@@ -82,6 +82,7 @@ struct executor {
 	struct db_async *claim_db;
 	bool claiming; /* a claim batch is in flight */
 	bool stealing;
+	bool steal_found; /* the latest look found something */
 	bool readopted; /* since the claim connection came up */
 	bool readopting;
 	int readopt_rows;
@@ -95,7 +96,6 @@ struct executor {
 	int first_lane;     /* whose turn it is to fill the next batch first */
 	int64_t steal_from; /* task id the next look starts at */
 	int64_t steal_sent_ms;
-	bool steal_found; /* the latest look found something */
 	struct loop_timer *steal_timer;
 	/* runner */
 	struct runner runner;
