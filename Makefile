@@ -54,7 +54,7 @@ HOST_SCRIPTS := $(BUILD)/obj/gen/host_scripts.o
 # Objects are kept: those of tests are intermediate files to make, which would remove them after
 # linking and compile them again the next time.
 .SECONDARY:
-.PHONY: all deps up down status run test test-unit test-integration test-e2e bench lint format \
+.PHONY: all deps up down status run test test-unit test-integration test-e2e bench bench-growth bench-longtx bench-profile lint format \
 	format-check install clean help rpms unit-bins integration-bins e2e-bins
 all: $(PROGRAMS) ## build the three programs
 
@@ -134,8 +134,14 @@ test-e2e: ## tests on hosts
 	@tests/run e2e
 fuzz: ## libFuzzer on everything that reads foreign bytes (SECONDS=10 each)
 	@FUZZ_SECONDS=$(or $(SECONDS),10) tests/run fuzz
-bench: ## speed, against floors measured in the same run
+bench: ## speed, against floors measured in the same run; about 3 minutes
 	@bench/run
+bench-growth: ## the same rates with GROWTH_TASKS (10 million) finished tasks stored
+	@bench/run growth
+bench-longtx: ## the same rates after LONGTX_SECONDS (600) of load under open transactions
+	@bench/run longtx
+bench-profile: ## where the time goes: threads, statements, WAL records, functions
+	@bench/run profile
 lint: ## clang build, clang-tidy, shellcheck, house rules
 	@tests/lint
 format: ## clang-format every C file

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/settings.h"
 
@@ -29,7 +30,7 @@ double percentile(double *values, size_t count, double share);
 typedef size_t (*body_fn)(void *arg, int64_t n, char *body, size_t bytes);
 struct http_result {
 	double per_s;
-	double p50_ms, p99_ms;
+	double p50_ms, p95_ms, p99_ms;
 	int64_t sent, refused; /* refused: any status but 200 */
 };
 /* Keeps `connections` busy with requests to `path` for `seconds`, at most `most` requests. */
@@ -40,10 +41,27 @@ const char *http_once(struct bench *b, const char *path, const char *body);
 
 /* ---- kafka_load.c ---- */
 
-/* Produce to consume through librdkafka alone, one message at a time: p50 in ms. */
-double kafka_floor_ms(struct bench *b, int rounds);
+struct delays {
+	double p50_ms, p95_ms, p99_ms;
+};
+/* Sorts `ms`. */
+struct delays delays_of(double *ms, size_t count);
+/* Produce to consume through librdkafka alone, one message at a time. */
+struct delays kafka_floor(struct bench *b, int rounds);
+/* As many messages as wanted, of a hint's size, all at once: messages/s from the first produce to
+ * the last one consumed. Dies when one is lost. */
+double kafka_floor_rate(struct bench *b, int messages);
 /* Reads new events for `seconds`: ms from the commit's time to our receiving them. Returns the
  * events seen. */
-int64_t events_delay(struct bench *b, double seconds, double *ret_p50_ms, double *ret_p99_ms);
+int64_t events_delay(struct bench *b, double seconds, struct delays *ret);
+
+/* ---- event_check.c ---- */
+
+/*
+ * Reads the event topic from its beginning to where it ends now. Dies at a gap or when a task's
+ * events stand in the wrong order; exact copies are left out. Writes a line a task: its id, the
+ * number of its last move, its events (tabs between).
+ */
+void events_check(struct bench *b, FILE *out);
 
 #endif

@@ -1,5 +1,6 @@
 -- The floor of the bench: the rows that one subtask's claim, completion and its downstream's
 -- readiness change, in tables of the same shape, without looking at any condition.
+SET client_min_messages = warning;
 DROP TABLE IF EXISTS bench_floor_task, bench_floor_subtask, bench_floor_event;
 CREATE TABLE bench_floor_task (LIKE task INCLUDING ALL) WITH (fillfactor = 60);
 CREATE TABLE bench_floor_subtask (LIKE subtask INCLUDING DEFAULTS) WITH (fillfactor = 60);

@@ -169,6 +169,7 @@ struct http_result http_load(struct bench *b, const char *path, int connections,
 	result.sent = l.done;
 	result.refused = l.refused;
 	result.p50_ms = percentile(l.ms, l.samples, 0.5);
+	result.p95_ms = percentile(l.ms, l.samples, 0.95);
 	result.p99_ms = percentile(l.ms, l.samples, 0.99);
 	free(l.ms);
 	free(clients);

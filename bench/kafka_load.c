@@ -10,44 +10,121 @@
 
 #define WARM_ROUNDS 300
 #define EVENTS_MAX 4000000
+#define IN_FLIGHT 4000
 #define PARTITIONS_MAX 256
 
-double kafka_floor_ms(struct bench *b, int rounds)
+/* A topic of one partition, a producer and a consumer at its end. */
+struct hop {
+	char *topic;
+	struct kafka_producer *producer;
+	struct kafka_consumer *consumer;
+};
+
+static void hop_open(struct bench *b, struct hop *h, const char *name)
+{
+	struct kafka_topic_spec spec = {
+	        .name = kafka_topic(&b->settings, name), .partitions = 1, .replicas = 1};
+	struct kafka_partition part = {spec.name, 0, KAFKA_OFFSET_END};
+	struct err err = {0};
+
+	h->topic = spec.name;
+	h->producer = kafka_producer_new(&b->settings, KAFKA_HINTS, NULL, NULL, &err);
+	h->consumer = kafka_consumer_new(&b->settings, NULL, NULL, NULL, &err);
+	if (!h->producer || !h->consumer ||
+	        kafka_topics_ensure(&b->settings, &spec, 1, 20000, &err) < 0 ||
+	        kafka_consumer_assign(h->consumer, &part, 1, &err) < 0)
+		die("Kafka: %s", err.text);
+	kafka_producer_know(h->producer, h->topic);
+}
+
+static void hop_close(struct hop *h)
+{
+	kafka_producer_free(h->producer, 1000);
+	kafka_consumer_free(h->consumer, 1000);
+	free(h->topic);
+}
+
+/* False: the queue is full. */
+static bool hop_send(struct hop *h)
 {
 	static const char value[] = "{\"schema\":1,\"task_id\":1,\"subtask_id\":2}";
-	_cleanup_free_ char *topic = kafka_topic(&b->settings, "bench-floor");
-	struct kafka_topic_spec spec = {.name = topic, .partitions = 1, .replicas = 1};
-	struct kafka_partition part = {topic, 0, KAFKA_OFFSET_END};
 	struct err err = {0};
-	struct kafka_producer *p = kafka_producer_new(&b->settings, KAFKA_HINTS, NULL, NULL, &err);
-	struct kafka_consumer *c = kafka_consumer_new(&b->settings, NULL, NULL, NULL, &err);
-	double *ms = xcalloc((size_t)rounds, sizeof(*ms)), p50;
-	struct kafka_message msg;
 
-	if (!p || !c || kafka_topics_ensure(&b->settings, &spec, 1, 20000, &err) < 0 ||
-	        kafka_consumer_assign(c, &part, 1, &err) < 0)
+	if (kafka_produce(h->producer, h->topic, 0, "1", 1, value, sizeof(value) - 1, NULL, 0, NULL,
+	            &err) == 0)
+		return true;
+	if (!err_is_retryable(&err))
 		die("Kafka: %s", err.text);
-	kafka_producer_know(p, topic);
-	for (int i = -WARM_ROUNDS; i < rounds; i++) {
+	return false;
+}
+
+static bool hop_receive(struct hop *h, int wait_ms)
+{
+	struct kafka_message msg;
+	struct err err = {0};
+
+	if (kafka_consumer_poll(h->consumer, wait_ms, &msg, &err) != 1)
+		return false;
+	kafka_message_done(&msg);
+	return true;
+}
+
+/* One message at a time; ms may be NULL. */
+static void hop_rounds(struct hop *h, int rounds, double *ms)
+{
+	for (int i = 0; i < rounds; i++) {
 		int64_t start = clock_mono_us();
 
-		if (kafka_produce(
-		            p, topic, 0, "1", 1, value, sizeof(value) - 1, NULL, 0, NULL, &err) < 0)
-			die("Kafka: %s", err.text);
+		if (!hop_send(h))
+			die("Kafka takes no message");
 		/* The first ones may be sent before the consumer knows where the end is. */
-		if (kafka_consumer_poll(c, i < 0 ? 100 : 5000, &msg, &err) == 1)
-			kafka_message_done(&msg);
-		else if (i >= 0)
+		if (!hop_receive(h, ms ? 5000 : 100) && ms)
 			die("Kafka lost a message");
-		if (i >= 0)
+		if (ms)
 			ms[i] = (double)(clock_mono_us() - start) / 1000;
-		kafka_producer_poll(p);
+		kafka_producer_poll(h->producer);
 	}
-	p50 = percentile(ms, (size_t)rounds, 0.5);
+}
+
+struct delays kafka_floor(struct bench *b, int rounds)
+{
+	double *ms = xcalloc((size_t)rounds, sizeof(*ms));
+	struct delays d;
+	struct hop h;
+
+	hop_open(b, &h, "bench-floor");
+	hop_rounds(&h, WARM_ROUNDS, NULL);
+	hop_rounds(&h, rounds, ms);
+	d = delays_of(ms, (size_t)rounds);
 	free(ms);
-	kafka_producer_free(p, 1000);
-	kafka_consumer_free(c, 1000);
-	return p50;
+	hop_close(&h);
+	return d;
+}
+
+double kafka_floor_rate(struct bench *b, int messages)
+{
+	int sent = 0, received = 0;
+	int64_t start, took;
+	struct hop h;
+
+	hop_open(b, &h, "bench-floor-rate");
+	hop_rounds(&h, WARM_ROUNDS, NULL);
+	while (hop_receive(&h, 200))
+		; /* what a warm-up round did not wait for */
+	start = clock_mono_us();
+	while (received < messages) {
+		while (sent < messages && sent - received < IN_FLIGHT && hop_send(&h))
+			sent++;
+		kafka_producer_poll(h.producer);
+		if (!hop_receive(&h, 5000))
+			die("Kafka lost a message");
+		received++;
+		while (received < sent && hop_receive(&h, 0))
+			received++;
+	}
+	took = clock_mono_us() - start;
+	hop_close(&h);
+	return (double)messages * 1e6 / (double)took;
 }
 
 /* "time":"2026-11-23T19:44:24.951392Z" of an event, as Unix microseconds. */
@@ -68,7 +145,7 @@ static int64_t event_time_us(const char *event, size_t bytes)
 	return (int64_t)timegm(&tm) * 1000000 + us;
 }
 
-int64_t events_delay(struct bench *b, double seconds, double *ret_p50_ms, double *ret_p99_ms)
+int64_t events_delay(struct bench *b, double seconds, struct delays *ret)
 {
 	_cleanup_free_ char *topic = kafka_topic(&b->settings, "events");
 	struct kafka_partition parts[PARTITIONS_MAX];
@@ -95,8 +172,7 @@ int64_t events_delay(struct bench *b, double seconds, double *ret_p50_ms, double
 		             1000;
 		kafka_message_done(&msg);
 	}
-	*ret_p50_ms = percentile(ms, seen, 0.5);
-	*ret_p99_ms = percentile(ms, seen, 0.99);
+	*ret = delays_of(ms, seen);
 	free(ms);
 	kafka_consumer_free(c, 1000);
 	return (int64_t)seen;

@@ -40,11 +40,18 @@ double percentile(double *values, size_t count, double share)
 	return values[(size_t)((double)(count - 1) * share)];
 }
 
+struct delays delays_of(double *ms, size_t count)
+{
+	return (struct delays){.p50_ms = percentile(ms, count, 0.5),
+	        .p95_ms = percentile(ms, count, 0.95),
+	        .p99_ms = percentile(ms, count, 0.99)};
+}
+
 static void print_http(struct http_result r)
 {
-	printf("{\"per_s\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"sent\":%" PRId64
+	printf("{\"per_s\":%.0f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"sent\":%" PRId64
 	       ",\"refused\":%" PRId64 "}\n",
-	        r.per_s, r.p50_ms, r.p99_ms, r.sent, r.refused);
+	        r.per_s, r.p50_ms, r.p95_ms, r.p99_ms, r.sent, r.refused);
 }
 
 /* http PATH CONNECTIONS SECONDS: GETs. */
@@ -100,11 +107,14 @@ static void run_chains(struct bench *b, char **argv)
 	printf("{\"first\":%" PRId64 ",\"last\":%" PRId64 "}\n", first, last);
 }
 
-/* submit TEMPLATE COUNT TIMES EVERY_MS: COUNT tasks a request. */
+/* submit TEMPLATE COUNT TIMES EVERY_MS SLEEP_MS: COUNT tasks a request, SLEEP_MS each subtask. */
 static void run_submit(struct bench *b, char **argv)
 {
+	int sleep_ms = atoi(argv[4]);
+	_cleanup_free_ char *context =
+	        sleep_ms ? xasprintf(",\"context\":{\"sleep_ms\":%d}", sleep_ms) : xstrdup("");
 	_cleanup_free_ char *body = xasprintf(
-	        "{\"template\":\"%s\",\"count\":%d}", argv[0], atoi(argv[1]));
+	        "{\"template\":\"%s\",\"count\":%d%s}", argv[0], atoi(argv[1]), context);
 	int64_t first = 0, last = 0, next_ms = clock_mono_ms();
 
 	for (int i = 0; i < atoi(argv[2]); i++) {
@@ -121,15 +131,30 @@ static void run_submit(struct bench *b, char **argv)
 
 static void measure_kafka(struct bench *b, char **argv)
 {
-	printf("{\"p50_ms\":%.3f}\n", kafka_floor_ms(b, atoi(argv[0])));
+	struct delays d = kafka_floor(b, atoi(argv[0]));
+
+	printf("{\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"per_s\":%.0f}\n", d.p50_ms,
+	        d.p95_ms, d.p99_ms, kafka_floor_rate(b, atoi(argv[1])));
 }
 
 static void measure_events(struct bench *b, char **argv)
 {
-	double p50, p99;
-	int64_t seen = events_delay(b, atof(argv[0]), &p50, &p99);
+	struct delays d;
+	int64_t seen = events_delay(b, atof(argv[0]), &d);
 
-	printf("{\"events\":%" PRId64 ",\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", seen, p50, p99);
+	printf("{\"events\":%" PRId64 ",\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f}\n", seen,
+	        d.p50_ms, d.p95_ms, d.p99_ms);
+}
+
+static void check_events(struct bench *b, char **argv)
+{
+	FILE *out = fopen(argv[0], "we");
+
+	if (!out)
+		die("%s cannot be written", argv[0]);
+	events_check(b, out);
+	if (fclose(out) != 0)
+		die("%s cannot be written", argv[0]);
 }
 
 static const struct measurement {
@@ -141,9 +166,10 @@ static const struct measurement {
         {"get", measure_get, 3, "PATH CONNECTIONS SECONDS"},
         {"post", measure_post, 4, "FIRST_HOST HOSTS CONNECTIONS SECONDS"},
         {"chain", run_chains, 2, "TEMPLATE TIMES"},
-        {"submit", run_submit, 4, "TEMPLATE COUNT TIMES EVERY_MS"},
-        {"kafka", measure_kafka, 1, "ROUNDS"},
+        {"submit", run_submit, 5, "TEMPLATE COUNT TIMES EVERY_MS SLEEP_MS"},
+        {"kafka", measure_kafka, 2, "ROUNDS MESSAGES"},
         {"events", measure_events, 1, "SECONDS"},
+        {"check", check_events, 1, "FILE"},
 };
 
 static void read_settings(struct bench *b)

@@ -90,13 +90,15 @@ static json_t *parse_message(const void *data, size_t bytes, struct err *err)
 
 void request_release(struct request *r)
 {
-	free(r->request_id);
-	free(r->user);
-	free(r->client);
-	free(r->executor);
-	free(r->trace_id);
-	free(r->template);
-	free(r->sha256);
+	if (!r->borrowed) {
+		free(r->request_id);
+		free(r->user);
+		free(r->client);
+		free(r->executor);
+		free(r->trace_id);
+		free(r->template);
+		free(r->sha256);
+	}
 	json_decref(r->body);
 	json_decref(r->values);
 	free(r->tasks);
@@ -113,6 +115,22 @@ static void add_int(struct strbuf *sb, const char *name, int64_t value)
 {
 	strbuf_adds(sb, name);
 	strbuf_add_i64(sb, value);
+}
+
+static void add_values(const struct request *r, struct strbuf *sb)
+{
+	if (!r->plain) {
+		json_append(sb, r->values);
+		return;
+	}
+	strbuf_addc(sb, '{');
+	for (size_t i = 0; i < r->plain_count; i++) {
+		strbuf_adds(sb, i ? "\",\"" : "\"");
+		strbuf_adds(sb, r->plain[i].name);
+		strbuf_adds(sb, "\":\"");
+		strbuf_add(sb, r->plain[i].text, r->plain[i].bytes);
+	}
+	strbuf_adds(sb, r->plain_count ? "\"}" : "}");
 }
 
 void request_encode(const struct request *r, struct strbuf *sb)
@@ -135,7 +153,7 @@ void request_encode(const struct request *r, struct strbuf *sb)
 	else
 		json_append(sb, r->body);
 	strbuf_adds(sb, ",\"values\":");
-	json_append(sb, r->values);
+	add_values(r, sb);
 	const char *before = ",\"tasks\":[{\"task_id\":";
 	for (size_t i = 0; i < r->task_count; i++) {
 		add_int(sb, before, r->tasks[i].task_id);
@@ -273,9 +291,20 @@ static void set_id(json_t *values, const char *name, int64_t id)
 	json_object_set_new_nocheck(values, name, json_string_nocheck(text));
 }
 
+/* The long way round, for what is rare: an object of the plain values. */
+static json_t *plain_values(const struct request *r)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	add_values(r, &text);
+	json_t *values = json_loadb(text.buf, text.len, 0, NULL);
+	if (!values)
+		BUG("values that are no JSON: %s", text.buf);
+	return values;
+}
+
 json_t *request_task_values(const struct request *r, const struct request_task *task)
 {
-	json_t *values = json_copy(r->values);
+	json_t *values = r->plain ? plain_values(r) : json_copy(r->values);
 	set_id(values, "host_id", task->host_id);
 	set_id(values, "obproxy_server_id", task->obproxy_server_id);
 	set_id(values, "task_id", task->task_id);

@@ -6,6 +6,7 @@
 #define OBPIPE_COMMON_MESSAGE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,8 +27,16 @@ struct request_task {
 	int64_t obproxy_server_id; /* 0: none */
 };
 
+/* A value that is a string, as JSON text without its quotes. */
+struct request_value {
+	const char *name;
+	const char *text;
+	size_t bytes;
+};
+
 /* One accepted request: the whole of it, atomic. */
 struct request {
+	bool borrowed;    /* the strings are somebody else's; never set by decode */
 	char *request_id; /* 32 lower-case hex digits */
 	char *user;
 	char *client;           /* address of the caller */
@@ -44,6 +53,9 @@ struct request {
 	const char *body_text;
 	size_t body_text_bytes;
 	json_t *values; /* for template_context(): strings and arrays of strings; owned */
+	/* In place of values when set: strings only. Borrowed; never set by decode. */
+	const struct request_value *plain;
+	size_t plain_count;
 	struct request_task *tasks;
 	size_t task_count;
 };
@@ -57,7 +69,7 @@ int request_decode(const void *data, size_t bytes, struct request *r, struct err
         __attribute__((warn_unused_result));
 
 /* Adds the values one task has of its own (host_id, obproxy_server_id, task_id as strings) to a
- * copy of r->values; caller owns the result. */
+ * copy of r->values or r->plain; caller owns the result. */
 json_t *request_task_values(const struct request *r, const struct request_task *task);
 
 struct hint {

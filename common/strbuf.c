@@ -141,12 +141,11 @@ static void add_escape(struct strbuf *sb, unsigned char c)
 	strbuf_add(sb, escape, sizeof(escape));
 }
 
-void strbuf_add_json(struct strbuf *sb, const char *text, size_t bytes)
+void strbuf_add_json_bare(struct strbuf *sb, const char *text, size_t bytes)
 {
 	const unsigned char *in = (const unsigned char *)text;
 	size_t done = 0; /* in[done..i) is waiting to be copied as it is */
 	strbuf_grow(sb, bytes + 2);
-	strbuf_addc(sb, '"');
 	for (size_t i = 0; i < bytes;) {
 		unsigned char c = in[i];
 		if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
@@ -166,5 +165,11 @@ void strbuf_add_json(struct strbuf *sb, const char *text, size_t bytes)
 		done = ++i;
 	}
 	strbuf_add(sb, in + done, bytes - done);
+}
+
+void strbuf_add_json(struct strbuf *sb, const char *text, size_t bytes)
+{
+	strbuf_addc(sb, '"');
+	strbuf_add_json_bare(sb, text, bytes);
 	strbuf_addc(sb, '"');
 }

@@ -62,5 +62,7 @@ void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap)
         __attribute__((format(printf, 2, 0)));
 /* A JSON string with its quotes (RFC 8259 section 7). Bytes that are not UTF-8 become U+FFFD. */
 void strbuf_add_json(struct strbuf *sb, const char *text, size_t bytes);
+/* The same without the quotes. */
+void strbuf_add_json_bare(struct strbuf *sb, const char *text, size_t bytes);
 
 #endif

@@ -1,8 +1,6 @@
 #include "producer/accept.h"
 
 #include <inttypes.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -11,6 +9,7 @@
 #include "common/metrics.h"
 #include "producer/id_blocks.h"
 #include "producer/inventory_keeper.h"
+#include "producer/peers.h"
 #include "producer/publish.h"
 #include "producer/trace.h"
 
@@ -39,40 +38,29 @@ void accept_set_number(json_t *values, const char *name, int64_t value)
 	json_object_set_new(values, name, json_string(text));
 }
 
-static const char *client_of(const struct call *c, char *buf, size_t bytes)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-	        c->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-	if (!info || getnameinfo(info->client_addr,
-	                     info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-	                                                              : sizeof(struct sockaddr_in),
-	                     buf, (socklen_t)bytes, NULL, 0, NI_NUMERICHOST))
-		return "unknown";
-	return buf;
-}
-
-/* Everything of a request but its tasks. */
+/* Everything of a request but its tasks. What it names lives as long as the call. */
 static void fill_request(struct call *c, struct request *r, const struct acceptance *a)
 {
 	const struct template *t = a->form->template;
-	char client[64], id[33];
 
-	random_hex(id, 32);
+	random_hex(c->request_id, 32);
 	*r = (struct request){
-	        .request_id = xstrdup(id),
-	        .user = xstrdup(c->user),
-	        .client = xstrdup(client_of(c, client, sizeof(client))),
-	        .executor = xstrdup(c->in->server),
-	        .trace_id = xstrdup(c->trace_id),
+	        .borrowed = true,
+	        .request_id = c->request_id,
+	        .user = c->user,
+	        .client = peer_address(peer_of(c->connection)),
+	        .executor = c->in->server,
+	        .trace_id = c->trace_id,
 	        .accepted_at_us = clock_unix_us(),
-	        .template = xstrdup(t->name),
+	        .template = t->name,
 	        .version = t->version,
-	        .sha256 = xstrdup(t->sha256),
+	        .sha256 = (char *)t->sha256, /* borrowed */
 	        .cluster_id = a->cluster_id,
 	        .body_text = a->body->buf,
 	        .body_text_bytes = a->body->len,
 	        .values = a->values,
+	        .plain = a->values ? NULL : c->values,
+	        .plain_count = a->plain_count,
 	};
 }
 
@@ -111,6 +99,8 @@ static bool context_works(struct call *c, const struct request *r, const struct 
 	const struct request_task task = {.task_id = 1};
 	struct err err = {0};
 
+	if (render_context_sure(form, r))
+		return true;
 	if (render_context(&text, form, r, &task, &err) == 0)
 		return true;
 	metric_add_label(METRIC_REFUSED, "invalid", 1);

@@ -16,6 +16,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "producer/inventory_keeper.h"
+#include "producer/known_headers.h"
 
 #define KEY_BYTES 32
 #define GOOD_MS (10 * 60 * 1000)
@@ -54,8 +55,9 @@ struct auth {
 	struct ingress *in;
 	unsigned char secret[KEY_BYTES];
 	struct verdict *remembered;
-	struct question *open; /* asked and not answered, by key */
-	int waiting;           /* calls */
+	struct known_headers *headers; /* good ones, the short way to `remembered` */
+	struct question *open;         /* asked and not answered, by key */
+	int waiting;                   /* calls */
 	/* the helper thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -251,8 +253,8 @@ static const char *decoy(const struct inventory *inv, const char *user)
 	return inv->user_count ? inv->users[n % inv->user_count].hash : NOBODY;
 }
 
-void auth_check_password(
-        struct auth *a, struct call *c, const char *user, const char *password, call_fn then)
+static void check_password(struct auth *a, struct call *c, const unsigned char *header_key,
+        const char *user, const char *password, call_fn then)
 {
 	const struct inventory *inv = keeper_inventory(a->in->inventory);
 	const struct inv_user *known = inventory_user(inv, user);
@@ -271,6 +273,8 @@ void auth_check_password(
 	make_key(a, q, q->key);
 	HASH_FIND(hh, a->remembered, q->key, KEY_BYTES, v);
 	if (v && v->until_ms > clock_mono_ms()) {
+		if (v->good)
+			known_headers_add(a->headers, header_key, inv, user, v->until_ms);
 		decide(c, user, v->good, then);
 		question_free(q);
 		return;
@@ -280,11 +284,25 @@ void auth_check_password(
 
 void auth_check(struct auth *a, struct call *c, call_fn then)
 {
-	char *password = NULL;
-	char *user = MHD_basic_auth_get_username_password(c->connection, &password);
+	const char *header = MHD_lookup_connection_value(
+	        c->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+	unsigned char key[HEADER_KEY_BYTES];
+	const char *known;
+	char *password = NULL, *user;
 
+	if (!header) {
+		refuse(c);
+		return;
+	}
+	known_headers_key(a->headers, header, key);
+	known = known_headers_user(a->headers, key, keeper_inventory(a->in->inventory));
+	if (known) {
+		decide(c, known, true, then);
+		return;
+	}
+	user = MHD_basic_auth_get_username_password(c->connection, &password);
 	if (user && password)
-		auth_check_password(a, c, user, password, then);
+		check_password(a, c, key, user, password, then);
 	else
 		refuse(c);
 	if (password)
@@ -300,6 +318,7 @@ struct auth *auth_new(struct ingress *in)
 	a->in = in;
 	if (getrandom(a->secret, KEY_BYTES, 0) != KEY_BYTES)
 		BUG("no random bytes");
+	a->headers = known_headers_new();
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->work, NULL);
 	a->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -337,6 +356,7 @@ void auth_free(struct auth *a)
 	}
 	pthread_cond_destroy(&a->work);
 	pthread_mutex_destroy(&a->lock);
+	known_headers_free(a->headers);
 	explicit_bzero(a->secret, KEY_BYTES);
 	free(a);
 }

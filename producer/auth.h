@@ -2,8 +2,9 @@
  * auth: HTTP Basic against the users of the inventory (crypt(5) hashes).
  *
  * yescrypt is slow on purpose, so it runs on a helper thread behind a bounded queue; verdicts, good
- * and bad, are remembered in memory under HMAC-SHA256 with a key of this process. A user that does
- * not exist costs the same as a wrong password.
+ * and bad, are remembered in memory under HMAC-SHA256 with a key of this process (headers found
+ * good once more by known_headers.h). A user that does not exist costs the same as a wrong
+ * password.
  */
 #ifndef OBPIPE_PRODUCER_AUTH_H
 #define OBPIPE_PRODUCER_AUTH_H
@@ -16,8 +17,4 @@ struct auth *auth_new(struct ingress *in);
 void auth_free(struct auth *a);
 /* Runs `then` once the caller is known (at once or later), or answers 401 or 503. */
 void auth_check(struct auth *a, struct call *c, call_fn then);
-/* The same with the credentials given. */
-void auth_check_password(
-        struct auth *a, struct call *c, const char *user, const char *password, call_fn then);
-
 #endif

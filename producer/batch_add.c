@@ -1,4 +1,5 @@
 /* batch_add: POST /api/v2/obproxy/clusters/{id}/obproxies/batchAdd. */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -12,29 +13,58 @@
 
 #define ADD_OBPROXY "add-obproxy"
 
-/* What the template's ${names} stand for. */
-static json_t *make_values(const struct batch_add_body *body)
+/* A value's text goes into the scratch buffer; how long it is tells where the next one begins. */
+static void add_text(struct call *c, size_t *n, const char *name, const char *text)
 {
-	json_t *values = json_object();
-	_cleanup_free_ char *version = xasprintf(
-	        "%s-%s", body->package.version, body->package.build);
+	size_t at = c->scratch.len;
 
-	json_object_set_new(values, "package_name", json_string(body->package.name));
-	json_object_set_new(values, "package_version", json_string(version));
-	json_object_set_new(values, "package_file", json_string(body->version));
-	json_object_set_new(values, "cluster_name", json_string(body->cluster->name));
-	accept_set_number(values, "cluster_id", body->cluster->id);
-	accept_set_number(values, "parameter_version", body->cluster->parameter_version);
-	accept_set_number(values, "sql_port", body->sql_port);
-	accept_set_number(values, "exporter_port", body->exporter_port);
-	return values;
+	strbuf_add_json_bare(&c->scratch, text, strlen(text));
+	c->values[(*n)++] = (struct request_value){.name = name, .bytes = c->scratch.len - at};
+}
+
+static void add_number(struct call *c, size_t *n, const char *name, int64_t value)
+{
+	size_t at = c->scratch.len;
+
+	strbuf_add_i64(&c->scratch, value);
+	c->values[(*n)++] = (struct request_value){.name = name, .bytes = c->scratch.len - at};
+}
+
+/* What the template's ${names} stand for; returns how many. They live as long as the call. */
+static size_t make_values(struct call *c, const struct batch_add_body *body)
+{
+	char version[sizeof(body->package.version) + sizeof(body->package.build) + 2];
+	const char *at;
+	size_t n = 0;
+
+	strbuf_reset(&c->scratch);
+	snprintf(version, sizeof(version), "%s-%s", body->package.version, body->package.build);
+	add_text(c, &n, "package_name", body->package.name);
+	add_text(c, &n, "package_version", version);
+	add_text(c, &n, "package_file", body->version);
+	add_text(c, &n, "cluster_name", body->cluster->name);
+	add_number(c, &n, "cluster_id", body->cluster->id);
+	add_number(c, &n, "parameter_version", body->cluster->parameter_version);
+	add_number(c, &n, "sql_port", body->sql_port);
+	add_number(c, &n, "exporter_port", body->exporter_port);
+	at = c->scratch.buf; /* moves no more */
+	for (size_t i = 0; i < n; at += c->values[i++].bytes)
+		c->values[i].text = at;
+	return n;
 }
 
 static void add_body(struct strbuf *sb, const struct batch_add_body *body)
 {
-	strbuf_adds(sb, "{\"hostIds\":");
-	json_append(sb, body->host_ids);
-	strbuf_adds(sb, ",\"sqlPort\":");
+	const char *before = "{\"hostIds\":[";
+	const json_t *id;
+	size_t i;
+
+	json_array_foreach (body->host_ids, i, id) {
+		strbuf_adds(sb, before);
+		strbuf_add_i64(sb, json_integer_value(id));
+		before = ",";
+	}
+	strbuf_adds(sb, "],\"sqlPort\":");
 	strbuf_add_i64(sb, body->sql_port);
 	strbuf_adds(sb, ",\"exporterPort\":");
 	strbuf_add_i64(sb, body->exporter_port);
@@ -45,10 +75,11 @@ static void add_body(struct strbuf *sb, const struct batch_add_body *body)
 
 static void accept_body(struct call *c, const struct batch_add_body *body)
 {
-	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	/* The answer's buffer is free until there is an answer. */
+	struct strbuf *text = &c->reply;
 	struct acceptance a = {
 	        .form = task_forms_newest(keeper_forms(c->in->inventory), ADD_OBPROXY),
-	        .body = &text,
+	        .body = text,
 	        .count = json_array_size(body->host_ids),
 	        .cluster_id = body->cluster->id,
 	        .host_ids = body->host_ids,
@@ -59,8 +90,9 @@ static void accept_body(struct call *c, const struct batch_add_body *body)
 		        c, "template " ADD_OBPROXY " is not loaded; run `obpipe migrate`");
 		return;
 	}
-	add_body(&text, body);
-	a.values = make_values(body);
+	strbuf_reset(text);
+	add_body(text, body);
+	a.plain_count = make_values(c, body);
 	accept_publish(c, &a);
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/message.h"
 #include "common/strbuf.h"
 #include "producer/faults.h"
 #include "producer/ingress.h"
@@ -18,6 +19,8 @@
 #define CALL_PARAMS_MAX 2
 
 struct route;
+
+#define CALL_VALUES_MAX 8
 
 struct call {
 	struct ingress *in;
@@ -30,12 +33,15 @@ struct call {
 	bool receiving; /* the body is not whole yet */
 	bool too_large;
 	struct strbuf body;
+	struct strbuf scratch; /* the handler's, kept with the call */
 	int64_t started_us;    /* headers were whole, monotonic */
 	int64_t first_byte_us; /* the deadline of the body counts from here */
 	char *line;            /* method and path for the access log; NULL: not wanted */
 	char trace_id[17];
 	char traceparent[56];
-	char *user; /* once logged on */
+	char *user;                                   /* once logged on */
+	char request_id[33];                          /* of what it publishes */
+	struct request_value values[CALL_VALUES_MAX]; /* of what it publishes, in scratch */
 	/* the answer */
 	bool log_passed; /* intake has passed the request's end of log: the next miss is final */
 	bool suspended, answered;

@@ -27,6 +27,9 @@
 #define SWEEP_MS 200
 #define BACKLOG 1024
 #define SEND_OFF_MS 1000
+/* Calls kept for the next requests, with buffers of at most this size each. */
+#define SPARE_CALLS 1024
+#define SPARE_BYTES (16 * 1024)
 
 struct http_server {
 	struct ingress *in;
@@ -38,6 +41,8 @@ struct http_server {
 	struct peers peers;
 	struct call *calls;
 	int call_count, waiting;
+	struct call *spare; /* ended ones, by next: requests allocate nothing */
+	int spare_count;
 	size_t bodies_bytes; /* held by calls */
 	bool run_again;      /* a connection was resumed */
 	bool logs;           /* every request is logged */
@@ -78,8 +83,15 @@ static void after_turn(void *arg)
 
 static struct call *call_new(struct http_server *s, struct MHD_Connection *connection)
 {
-	struct call *c = xcalloc(1, sizeof(*c));
+	struct call *c = s->spare;
 
+	if (c) {
+		s->spare = c->next;
+		s->spare_count--;
+		*c = (struct call){.body = c->body, .scratch = c->scratch, .reply = c->reply};
+	} else {
+		c = xcalloc(1, sizeof(*c));
+	}
 	c->in = s->in;
 	c->connection = connection;
 	c->started_us = c->first_byte_us = clock_mono_us();
@@ -90,6 +102,23 @@ static struct call *call_new(struct http_server *s, struct MHD_Connection *conne
 	s->calls = c;
 	s->call_count++;
 	return c;
+}
+
+/* Empties a buffer; a large one goes. */
+static void spare_buffer(struct strbuf *sb)
+{
+	if (sb->alloc > SPARE_BYTES)
+		strbuf_release(sb);
+	else
+		strbuf_reset(sb);
+}
+
+static void call_release(struct call *c)
+{
+	strbuf_release(&c->body);
+	strbuf_release(&c->scratch);
+	strbuf_release(&c->reply);
+	free(c);
 }
 
 static void call_free(struct http_server *s, struct call *c)
@@ -104,11 +133,28 @@ static void call_free(struct http_server *s, struct call *c)
 	s->bodies_bytes -= c->body.len;
 	if (c->free_state)
 		c->free_state(c->state);
-	strbuf_release(&c->body);
-	strbuf_release(&c->reply);
 	free(c->line);
 	free(c->user);
-	free(c);
+	if (s->spare_count < SPARE_CALLS) {
+		spare_buffer(&c->body);
+		spare_buffer(&c->scratch);
+		spare_buffer(&c->reply);
+		c->next = s->spare;
+		s->spare = c;
+		s->spare_count++;
+		return;
+	}
+	call_release(c);
+}
+
+static void free_spare(struct http_server *s)
+{
+	while (s->spare) {
+		struct call *c = s->spare;
+
+		s->spare = c->next;
+		call_release(c);
+	}
 }
 
 void call_done(struct call *c)
@@ -142,10 +188,9 @@ const char *call_query(const struct call *c, const char *name)
 
 static enum MHD_Result send_answer(struct call *c)
 {
-	size_t bytes = c->reply.len;
-	char *body = strbuf_detach(&c->reply, NULL);
+	/* Sent from the call's buffer, which lives until on_completed. */
 	struct MHD_Response *response = MHD_create_response_from_buffer(
-	        bytes, body, MHD_RESPMEM_MUST_FREE);
+	        c->reply.len, c->reply.buf, MHD_RESPMEM_PERSISTENT);
 	char status[8], number[16];
 	enum MHD_Result rc;
 
@@ -510,5 +555,6 @@ void http_server_free(struct http_server *s)
 	loop_timer_free(s->timer);
 	loop_timer_free(s->sweep);
 	MHD_stop_daemon(s->daemon);
+	free_spare(s);
 	free(s);
 }

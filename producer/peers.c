@@ -1,7 +1,9 @@
 #include "producer/peers.h"
 
 #include <linux/tcp.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -53,6 +55,21 @@ struct peer *peer_of(struct MHD_Connection *connection)
 {
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 	        ->socket_context;
+}
+
+char *peer_address(struct peer *p)
+{
+	const union MHD_ConnectionInfo *info;
+
+	if (*p->address)
+		return p->address;
+	info = MHD_get_connection_info(p->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (!info || getnameinfo(info->client_addr,
+	                     info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+	                                                              : sizeof(struct sockaddr_in),
+	                     p->address, sizeof(p->address), NULL, 0, NI_NUMERICHOST))
+		snprintf(p->address, sizeof(p->address), "unknown");
+	return p->address;
 }
 
 int64_t peer_request_begins(struct peer *p, struct call *call, int64_t now_us)

@@ -21,6 +21,7 @@ struct peer {
 	bool looked;
 	uint64_t received;
 	int64_t header_us; /* first header byte seen, monotonic; 0: none */
+	char address[64];  /* see peer_address() */
 	struct peer *next, *prev;
 };
 
@@ -34,6 +35,9 @@ struct peers {
 void peers_notify(void *arg, struct MHD_Connection *connection, void **socket_context,
         enum MHD_ConnectionNotificationCode code);
 struct peer *peer_of(struct MHD_Connection *connection);
+
+/* The client's address as text, "unknown" when there is none; valid while the connection is. */
+char *peer_address(struct peer *p);
 
 /* A request begins (its headers are whole); returns when its first byte came, monotonic us. */
 int64_t peer_request_begins(struct peer *p, struct call *call, int64_t now_us);

@@ -66,11 +66,25 @@ static void mark_names(const json_t *value, json_t *values)
 	}
 }
 
+/* Takes the name; NULL: the end. */
 static void add_piece(struct task_form *form, const char *text, size_t bytes, char *name)
 {
+	struct context_piece *piece;
+
 	form->context = xrealloc(form->context, (form->context_count + 1) * sizeof(*form->context));
-	form->context[form->context_count++] = (struct context_piece){
-	        .text = xstrndup(text, bytes), .name = name};
+	piece = &form->context[form->context_count++];
+	*piece = (struct context_piece){
+	        .text = xstrndup(text, bytes), .bytes = bytes, .name = name};
+	if (!name)
+		piece->kind = PIECE_END;
+	else if (!strcmp(name, "host_id"))
+		piece->kind = PIECE_HOST;
+	else if (!strcmp(name, "obproxy_server_id"))
+		piece->kind = PIECE_SERVER;
+	else if (!strcmp(name, "task_id"))
+		piece->kind = PIECE_TASK;
+	else
+		piece->kind = PIECE_VALUE;
 }
 
 static bool has_marks(const json_t *context)
@@ -107,20 +121,6 @@ static void make_context(struct task_form *form)
 	add_piece(form, at, strlen(at), NULL);
 }
 
-/* The number behind one of the names every task has; 0 and false: another name. */
-static bool own_value(const struct request_task *task, const char *name, int64_t *ret)
-{
-	if (!strcmp(name, "host_id"))
-		*ret = task->host_id;
-	else if (!strcmp(name, "obproxy_server_id"))
-		*ret = task->obproxy_server_id;
-	else if (!strcmp(name, "task_id"))
-		*ret = task->task_id;
-	else
-		return false;
-	return true;
-}
-
 static bool has_extras(const json_t *values)
 {
 	const char *name;
@@ -146,15 +146,41 @@ static int render_any_context(struct strbuf *sb, const struct task_form *form,
 	return rc;
 }
 
-/* A value inside a string that has its quotes already. */
-static void add_bare(struct strbuf *sb, const json_t *value)
+static const struct request_value *plain_value(const struct request *r, const char *name)
 {
-	size_t at = sb->len;
+	for (size_t i = 0; i < r->plain_count; i++)
+		if (!strcmp(r->plain[i].name, name))
+			return &r->plain[i];
+	return NULL;
+}
 
-	strbuf_add_json(sb, json_string_value(value), json_string_length(value));
-	sb->len -= 2;
-	memmove(sb->buf + at, sb->buf + at + 1, sb->len - at);
-	sb->buf[sb->len] = '\0';
+/* A value inside a string that has its quotes already; false: the request has none. */
+static bool add_value(struct strbuf *sb, const struct request *r, const char *name)
+{
+	const struct request_value *plain;
+	const json_t *value;
+
+	if (r->plain) {
+		plain = plain_value(r, name);
+		if (plain)
+			strbuf_add(sb, plain->text, plain->bytes);
+		return plain;
+	}
+	value = json_object_get(r->values, name);
+	if (!json_is_string(value))
+		return false;
+	strbuf_add_json_bare(sb, json_string_value(value), json_string_length(value));
+	return true;
+}
+
+bool render_context_sure(const struct task_form *form, const struct request *r)
+{
+	if (!r->plain)
+		return false;
+	for (size_t i = 0; i < form->context_count; i++)
+		if (form->context[i].kind == PIECE_VALUE && !plain_value(r, form->context[i].name))
+			return false;
+	return form->context_count > 0;
 }
 
 int render_context(struct strbuf *sb, const struct task_form *form, const struct request *r,
@@ -162,73 +188,53 @@ int render_context(struct strbuf *sb, const struct task_form *form, const struct
 {
 	size_t start = sb->len;
 
-	if (!form->context_count || has_extras(r->values))
+	if (!form->context_count || (!r->plain && has_extras(r->values)))
 		return render_any_context(sb, form, r, task, err);
 	for (size_t i = 0; i < form->context_count; i++) {
 		const struct context_piece *piece = &form->context[i];
-		const json_t *value;
-		int64_t number;
 
-		strbuf_adds(sb, piece->text);
-		if (!piece->name)
+		strbuf_add(sb, piece->text, piece->bytes);
+		switch (piece->kind) {
+		case PIECE_END:
 			break;
-		if (own_value(task, piece->name, &number)) {
-			strbuf_add_i64(sb, number);
-			continue;
-		}
-		value = json_object_get(r->values, piece->name);
-		if (!json_is_string(value)) {
+		case PIECE_HOST:
+			strbuf_add_i64(sb, task->host_id);
+			break;
+		case PIECE_SERVER:
+			strbuf_add_i64(sb, task->obproxy_server_id);
+			break;
+		case PIECE_TASK:
+			strbuf_add_i64(sb, task->task_id);
+			break;
+		case PIECE_VALUE:
+			if (add_value(sb, r, piece->name))
+				break;
 			sb->len = start;
 			return render_any_context(sb, form, r, task, err);
 		}
-		add_bare(sb, value);
 	}
 	return 0;
 }
 
-/* ---- forms ---- */
-
-struct task_form *task_form_new(struct template *t)
-{
-	struct task_form *form = xcalloc(1, sizeof(*form));
-	struct strbuf sb = STRBUF_INIT;
-
-	form->template = t;
-	form->nodes = xcalloc((size_t)t->node_count, sizeof(*form->nodes));
-	for (int i = 0; i < t->node_count; i++)
-		make_node(&form->nodes[i], &t->nodes[i]);
-	strbuf_add_json(&sb, t->task_name, strlen(t->task_name));
-	form->task_name = strbuf_detach(&sb, NULL);
-	make_context(form);
-	return form;
-}
-
-void task_form_free(struct task_form *form)
-{
-	if (!form)
-		return;
-	for (int i = 0; i < form->template->node_count; i++) {
-		struct node_form *n = &form->nodes[i];
-
-		free(n->head), free(n->middle), free(n->tail), free(n->series), free(n->timeout);
-	}
-	for (size_t i = 0; i < form->context_count; i++)
-		free(form->context[i].text), free(form->context[i].name);
-	free(form->context);
-	free(form->nodes);
-	free(form->task_name);
-	template_free(form->template);
-	free(form);
-}
-
 /* ---- tasks ---- */
+
+/* As first_subtask_id: no id but a mark with the node in it is written. */
+#define MARK_IDS INT64_MIN
+
+static void add_id(struct strbuf *sb, int64_t first, int16_t node)
+{
+	if (first == MARK_IDS)
+		strbuf_addf(sb, MARK_OPEN "%d" MARK_CLOSE, node);
+	else
+		strbuf_add_i64(sb, first + node);
+}
 
 static void add_ids(struct strbuf *sb, int64_t first, const int16_t *nodes, int count)
 {
 	for (int i = 0; i < count; i++) {
 		if (i)
 			strbuf_addc(sb, ',');
-		strbuf_add_i64(sb, first + nodes[i]);
+		add_id(sb, first, nodes[i]);
 	}
 	strbuf_addc(sb, ']');
 }
@@ -257,7 +263,7 @@ void render_subtask(struct strbuf *sb, const struct task_form *form, int64_t fir
 	strbuf_addc(sb, ',');
 	add_time(sb, "\"finishTime\":\"", now->finish_us);
 	strbuf_adds(sb, "\"id\":");
-	strbuf_add_i64(sb, first_subtask_id + now->node);
+	add_id(sb, first_subtask_id, now->node);
 	strbuf_adds(sb, text->middle);
 	strbuf_adds(sb, operation_name(now->operation));
 	strbuf_adds(sb, text->tail);
@@ -270,6 +276,97 @@ void render_subtask(struct strbuf *sb, const struct task_form *form, int64_t fir
 	strbuf_adds(sb, text->timeout);
 	add_ids(sb, first_subtask_id, node->upstreams, node->upstream_count);
 	strbuf_addc(sb, '}');
+}
+
+/* The subtasks as they are created: roots are READY, the rest PENDING. */
+static void render_new_subtasks(struct strbuf *sb, const struct task_form *form, int64_t first)
+{
+	const struct template *t = form->template;
+
+	for (int i = 0; i < t->node_count; i++) {
+		const struct subtask_now now = {
+		        .node = t->listing[i],
+		        .state = t->nodes[t->listing[i]].upstream_count ? SUBTASK_PENDING
+		                                                        : SUBTASK_READY,
+		        .operation = OPERATION_EXECUTE,
+		        .run_time = 1,
+		};
+
+		if (i)
+			strbuf_addc(sb, ',');
+		render_subtask(sb, form, first, &now);
+	}
+}
+
+/* Cuts their text with marked ids into pieces. */
+static void make_subtasks(struct task_form *form)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	const char *at, *mark;
+
+	render_new_subtasks(&text, form, MARK_IDS);
+	/* JSON text has no control characters of its own. */
+	for (at = text.buf; at; at = mark ? strchr(mark, *MARK_CLOSE) + 1 : NULL) {
+		mark = strchr(at, *MARK_OPEN);
+		size_t bytes = mark ? (size_t)(mark - at) : strlen(at);
+
+		form->subtasks = xrealloc(
+		        form->subtasks, (form->subtask_count + 1) * sizeof(*form->subtasks));
+		form->subtasks[form->subtask_count++] = (struct subtask_piece){
+		        .text = xstrndup(at, bytes),
+		        .bytes = bytes,
+		        .node = mark ? (int16_t)strtol(mark + 1, NULL, 10) : -1};
+	}
+}
+
+/* ---- forms ---- */
+
+struct task_form *task_form_new(struct template *t)
+{
+	struct task_form *form = xcalloc(1, sizeof(*form));
+	struct strbuf sb = STRBUF_INIT;
+
+	form->template = t;
+	form->nodes = xcalloc((size_t)t->node_count, sizeof(*form->nodes));
+	for (int i = 0; i < t->node_count; i++)
+		make_node(&form->nodes[i], &t->nodes[i]);
+	strbuf_add_json(&sb, t->task_name, strlen(t->task_name));
+	form->task_name = strbuf_detach(&sb, NULL);
+	make_context(form);
+	make_subtasks(form);
+	return form;
+}
+
+void task_form_free(struct task_form *form)
+{
+	if (!form)
+		return;
+	for (int i = 0; i < form->template->node_count; i++) {
+		struct node_form *n = &form->nodes[i];
+
+		free(n->head), free(n->middle), free(n->tail), free(n->series), free(n->timeout);
+	}
+	for (size_t i = 0; i < form->context_count; i++)
+		free(form->context[i].text), free(form->context[i].name);
+	free(form->context);
+	for (size_t i = 0; i < form->subtask_count; i++)
+		free(form->subtasks[i].text);
+	free(form->subtasks);
+	free(form->nodes);
+	free(form->task_name);
+	template_free(form->template);
+	free(form);
+}
+
+static void add_new_subtasks(struct strbuf *sb, const struct task_form *form, int64_t first)
+{
+	for (size_t i = 0; i < form->subtask_count; i++) {
+		const struct subtask_piece *piece = &form->subtasks[i];
+
+		strbuf_add(sb, piece->text, piece->bytes);
+		if (piece->node >= 0)
+			strbuf_add_i64(sb, first + piece->node);
+	}
 }
 
 void render_new_task(struct strbuf *sb, const struct task_form *form, const struct request *r,
@@ -296,19 +393,7 @@ void render_new_task(struct strbuf *sb, const struct task_form *form, const stru
 	strbuf_adds(sb, ",\"operation\":\"EXECUTE\",\"startTime\":\"");
 	clock_add_iso(sb, r->accepted_at_us);
 	strbuf_adds(sb, "\",\"status\":\"RUNNING\",\"subtasks\":[");
-	for (int i = 0; i < t->node_count; i++) {
-		const struct subtask_now now = {
-		        .node = t->listing[i],
-		        .state = t->nodes[t->listing[i]].upstream_count ? SUBTASK_PENDING
-		                                                        : SUBTASK_READY,
-		        .operation = OPERATION_EXECUTE,
-		        .run_time = 1,
-		};
-
-		if (i)
-			strbuf_addc(sb, ',');
-		render_subtask(sb, form, task->first_subtask_id, &now);
-	}
+	add_new_subtasks(sb, form, task->first_subtask_id);
 	strbuf_adds(sb, "],\"taskDefinitionId\":-1,\"type\":\"");
 	strbuf_adds(sb, t->task_type);
 	strbuf_adds(sb, "\"}");

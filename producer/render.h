@@ -5,6 +5,7 @@
 #ifndef OBPIPE_PRODUCER_RENDER_H
 #define OBPIPE_PRODUCER_RENDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/message.h"
@@ -23,7 +24,16 @@ struct node_form {
 /* A stretch of a context's text, and the value that follows it. */
 struct context_piece {
 	char *text;
-	char *name; /* NULL: none, the end */
+	size_t bytes;
+	enum { PIECE_END, PIECE_VALUE, PIECE_HOST, PIECE_SERVER, PIECE_TASK } kind;
+	char *name; /* of a PIECE_VALUE */
+};
+
+/* A stretch of the subtasks of a new task, and the node whose id follows it. */
+struct subtask_piece {
+	char *text;
+	size_t bytes;
+	int16_t node; /* -1: none, the end */
 };
 
 struct task_form {
@@ -32,6 +42,8 @@ struct task_form {
 	char *task_name;           /* JSON string */
 	struct context_piece *context;
 	size_t context_count;
+	struct subtask_piece *subtasks;
+	size_t subtask_count;
 };
 
 /* Takes ownership of the template. */
@@ -58,6 +70,9 @@ void render_subtask(struct strbuf *sb, const struct task_form *form, int64_t fir
  */
 int render_context(struct strbuf *sb, const struct task_form *form, const struct request *r,
         const struct request_task *task, struct err *err) __attribute__((warn_unused_result));
+
+/* True: render_context() cannot fail for any task of the request. False: it has to be tried. */
+bool render_context_sure(const struct task_form *form, const struct request *r);
 
 /*
  * Appends the task object of an answer to a creation: roots are READY, the rest PENDING. The

@@ -9,8 +9,14 @@
 #include "workers/db_pool.h"
 #include "workers/executor_internal.h"
 
-/* Running tasks one look for hintless READY subtasks goes through at the most. */
-#define STEAL_TASKS 20000
+/*
+ * Running tasks one look for hintless READY subtasks goes through at the most: claims wait behind
+ * the look on their connection, some 5 us a task.
+ */
+#define STEAL_TASKS 2000
+/* Looks that find nothing take 1/20 of a server process at the most, however many tasks run. */
+#define STEAL_REST 20
+#define STEAL_REST_MS_MAX 1000
 #define READOPT_ROWS 10000
 /* A task of a template this program cannot read is left to others for a while. */
 #define UNKNOWN_DELAY_MS 5000
@@ -204,6 +210,7 @@ static void on_steal_result(void *arg, int index, const PGresult *res)
 	struct executor *ex = arg;
 	int rows = PQntuples(res);
 
+	ex->steal_found = rows > 1;
 	for (int row = 0; row < rows; row++) {
 		struct lane *lane;
 
@@ -227,10 +234,15 @@ static void on_steal_result(void *arg, int index, const PGresult *res)
 static void on_steal_done(void *arg, const struct err *err)
 {
 	struct executor *ex = arg;
+	int64_t took_ms = clock_mono_ms() - ex->steal_sent_ms, rest_ms = took_ms * STEAL_REST;
 
 	ex->stealing = false;
 	if (err && err->kind == ERR_PERMANENT)
 		log_warn("looking for READY subtasks failed", "error", "e", err);
+	if (ex->steal_found || rest_ms > STEAL_REST_MS_MAX)
+		rest_ms = ex->steal_found ? 0 : STEAL_REST_MS_MAX;
+	if (rest_ms > ex->settings->steal_interval_ms - took_ms)
+		loop_timer_arm(ex->steal_timer, rest_ms);
 	if (!err)
 		claimer_push(ex);
 }
@@ -258,6 +270,8 @@ static void on_steal_timer(void *arg)
 	if (!count)
 		return;
 	ex->stealing = true;
+	ex->steal_found = false;
+	ex->steal_sent_ms = clock_mono_ms();
 	db_add_int2_array(&p, types, count);
 	db_add_int8(&p, ex->steal_from);
 	db_add_int4(&p, STEAL_TASKS);

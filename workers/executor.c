@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "workers/executor_internal.h"
+#include "workers/handoff_box.h"
 
 #define TICK_MS 100
 #define TICKS_A_SECOND (1000 / TICK_MS)
@@ -85,6 +86,7 @@ static void after_turn(void *arg)
 
 	runner_collect(ex);
 	completer_push(ex);
+	handoff_take_roots(ex);
 	claimer_push(ex);
 	check_drain(ex);
 }
@@ -122,6 +124,8 @@ struct executor *executor_start(struct worker *w, struct err *err)
 	ex->tick = loop_timer_new(ex->loop, on_tick, ex);
 	loop_timer_arm(ex->tick, TICK_MS);
 	loop_set_after(ex->loop, after_turn, ex);
+	if (ex->worker->box)
+		handoff_box_open(ex->worker->box, ex->loop);
 	if (pthread_create(&ex->thread, NULL, run, ex) != 0)
 		BUG("cannot start the executor thread");
 	return ex;
@@ -133,6 +137,8 @@ void executor_stop(struct executor *ex)
 
 	if (!ex)
 		return;
+	if (ex->worker->box)
+		handoff_box_open(ex->worker->box, NULL);
 	loop_wake(ex->loop);
 	pthread_join(ex->thread, NULL);
 	claimer_close(ex);

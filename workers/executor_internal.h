@@ -5,7 +5,8 @@
  *   claimer     hints (and stolen rows) -> claim batches -> attempts; re-adoption
  *   runner      attempts -> slot threads (or run here, for types that never block) -> results
  *   completer   results -> complete batches -> hints for the downstreams
- *   handoff     complete batches that also claim the downstreams (OBPIPE_HANDOFF)
+ *   handoff     complete batches that also claim the downstreams; roots without a message
+ *               (OBPIPE_HANDOFF)
  *
  * Claims and completions use a connection each with one batch in flight: what gathers meanwhile is
  * the next batch. No timers on that path.
@@ -93,6 +94,8 @@ struct executor {
 	size_t claimed_rows;
 	int first_lane;     /* whose turn it is to fill the next batch first */
 	int64_t steal_from; /* task id the next look starts at */
+	int64_t steal_sent_ms;
+	bool steal_found; /* the latest look found something */
 	struct loop_timer *steal_timer;
 	/* runner */
 	struct runner runner;
@@ -171,6 +174,8 @@ bool handoff_hold(struct executor *ex, const struct attempt *a, int place);
 void handoff_take(struct executor *ex, const PGresult *res, int row);
 /* Gives the held slots back and returns what is to be started; err NULL: committed. */
 struct attempt *handoff_end(struct executor *ex, const struct err *err);
+/* Queues the roots that intake of this process offered, as far as slots are free. */
+void handoff_take_roots(struct executor *ex);
 
 /* Frees an attempt and its slot. */
 void executor_forget(struct executor *ex, struct attempt *a);

@@ -1,10 +1,14 @@
 /*
- * handoff: completions that claim their downstreams in the same transaction (OBPIPE_HANDOFF), so
- * that a chain needs one commit and no message a subtask. The claim is an ordinary one: fencing
- * token, event move, worker row locked against the verdict. What is not claimed here (no slot free,
- * a type that is not served, held) becomes READY and gets its hint as without handoff.
+ * handoff (OBPIPE_HANDOFF): a chain needs one commit and no message a subtask. Completions claim
+ * their downstreams in the same transaction; roots come straight from the intake of this process.
+ * Each claim is an ordinary one: fencing token, event move, worker row locked against the verdict.
+ * What is not claimed here (no slot free, a type that is not served, held) becomes READY and gets
+ * its hint as without handoff.
  */
+#include <stdlib.h>
+
 #include "common/metrics.h"
+#include "workers/handoff_box.h"
 #include "workers/executor_internal.h"
 
 /*
@@ -73,4 +77,27 @@ struct attempt *handoff_end(struct executor *ex, const struct err *err)
 		attempt_free(list);
 	}
 	return NULL;
+}
+
+void handoff_take_roots(struct executor *ex)
+{
+	struct offer offers[HANDOFF_BOX_SIZE];
+	size_t count = ex->worker->box ? handoff_box_take(ex->worker->box, offers) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct offer *o = &offers[i];
+		struct lane *lane = executor_lane(ex, o->type_id);
+
+		if (lane && !ex->draining &&
+		        (size_t)lane->used + lane->count < (size_t)lane->limit) {
+			lane_push(ex, lane,
+			        &(struct queued_hint){.task_id = o->task_id,
+			                .subtask_id = o->subtask_id,
+			                .partition = -1});
+			metric_add(METRIC_HANDOFFS, 1);
+		} else {
+			hint_send(ex->hints, o->task_id, o->subtask_id, o->type_id, o->traceparent);
+		}
+		free(o->traceparent);
+	}
 }

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "workers/dead_letter.h"
+#include "workers/handoff_box.h"
 #include "workers/hint_sender.h"
 #include "workers/intake_batch.h"
 
@@ -309,6 +310,9 @@ static void publish(
 			continue;
 		}
 		found = bsearch(&key, traces, n, sizeof(key), by_task);
+		if (handoff_box_put(in->worker->box, key.task_id, db_get_int8(res, row, 2),
+		            db_get_int2(res, row, 3), found ? found->traceparent : NULL))
+			continue;
 		hint_send(in->hints, key.task_id, db_get_int8(res, row, 2),
 		        db_get_int2(res, row, 3), found ? found->traceparent : NULL);
 	}

@@ -8,8 +8,9 @@
 #include "common/log.h"
 #include "workers/catalog.h"
 #include "workers/db_pool.h"
-#include "workers/host/host.h"
 #include "workers/executor.h"
+#include "workers/handoff_box.h"
+#include "workers/host/host.h"
 #include "workers/identity.h"
 #include "workers/intake.h"
 #include "workers/maintainer.h"
@@ -97,6 +98,8 @@ static int serve(sigset_t *signals)
 	struct maintainer *maintainer = NULL;
 	pthread_t impatient;
 
+	if (worker.settings.handoff)
+		worker.box = handoff_box_new();
 	if ((worker.roles & ROLE_MAINTAINER) && !(maintainer = maintainer_start(&worker, &err)))
 		return fail(&err);
 	if ((worker.roles & ROLE_EXECUTOR) && !(executor = executor_start(&worker, &err)))
@@ -109,6 +112,7 @@ static int serve(sigset_t *signals)
 	intake_stop(intake);
 	executor_stop(executor);
 	maintainer_stop(maintainer);
+	handoff_box_free(worker.box);
 	identity_stop(identity);
 	return EXIT_OK;
 }

@@ -13,6 +13,7 @@
 
 struct catalog;
 struct db_pool;
+struct handoff_box;
 
 enum worker_role { ROLE_INTAKE = 1, ROLE_EXECUTOR = 2, ROLE_MAINTAINER = 4 };
 
@@ -21,6 +22,7 @@ struct worker {
 	int roles; /* enum worker_role */
 	struct catalog *catalog;
 	struct db_pool *pool;
+	struct handoff_box *box;      /* intake to executor; NULL: without handoff */
 	_Atomic int64_t worker_id;    /* 0: not registered, or declared dead a moment ago */
 	_Atomic int64_t renewed_ms;   /* monotonic time of the last heartbeat that was taken */
 	_Atomic bool stopping;        /* SIGTERM came */

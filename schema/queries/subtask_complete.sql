@@ -31,6 +31,9 @@ WITH done AS (
    GROUP BY d.task_id, x.subtask_id
 ), failing AS (
   SELECT array_agg(task_id) AS task_ids FROM done WHERE to_state = 5
+), alive AS (
+  SELECT EXISTS (SELECT 1 FROM worker k WHERE k.worker_id = $12::bigint AND k.died_at IS NULL)
+         AS alive
 ), lowered AS (
   UPDATE subtask s
      SET waiting = s.waiting - b.n,
@@ -48,14 +51,13 @@ WITH done AS (
                            THEN clock_timestamp() ELSE s.claimed_at END,
          start_time = CASE WHEN s.waiting = b.n AND b.take AND NOT s.held
                            THEN coalesce(s.start_time, clock_timestamp()) ELSE s.start_time END
-    FROM (SELECT g.task_id, g.subtask_id, g.n, o.open,
-                 g.take AND o.open
-                   AND EXISTS (SELECT 1 FROM worker k
-                                WHERE k.worker_id = $12::bigint AND k.died_at IS NULL) AS take
+    FROM (SELECT g.task_id, g.subtask_id, g.n, o.open, g.take AND o.open AND a.alive AS take
             FROM below g JOIN task t USING (task_id),
                  LATERAL (SELECT t.failed = 0
                                  AND (t.task_id = ANY ((SELECT task_ids FROM failing)::bigint[]))
-                                     IS NOT TRUE AS open) o) b
+                                     IS NOT TRUE AS open) o,
+                 alive a
+          OFFSET 0) b -- a fence: the planner would write these out in each CASE above
    WHERE s.task_id = b.task_id AND s.subtask_id = b.subtask_id
   RETURNING s.task_id, s.subtask_id, s.type_id, s.state, s.claim, s.attempt, s.run_time, s.tries,
             s.node

@@ -45,8 +45,8 @@ static void a_chain_is_handed_on_without_messages(void **state)
 	int64_t id = submit(s, "noop-chain", 20, NULL);
 
 	wait_tasks(s, id, 20, "SUCCESSFUL");
-	assert_int_equal(program_metric(p, "obpipe_handoffs_total"), 20 * 11);
-	assert_int_equal(program_metric(p, "obpipe_hints_sent_total"), 20); /* of the roots */
+	assert_int_equal(program_metric(p, "obpipe_handoffs_total"), 20 * 12);
+	assert_int_equal(program_metric(p, "obpipe_hints_sent_total"), 0);
 	assert_int_equal(program_metric(p, "obpipe_claims_total{type=\"noop\"}"), 20 * 12);
 	/* As many moves as by messages, in fewer transactions. */
 	assert_int_equal(

@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# The figures as a table for people. Sourced by bench/run.
+
+three() { printf '%s / %s / %s' "$(the "$1_p50$2")" "$(the "$1_p95$2")" "$(the "$1_p99$2")"; }
+
+row() { # WHAT OBPIPE FLOOR RATIO GOAL
+  printf '| %s | %s | %s | %s | %s |\n' "$@"
+}
+
+print_head() {
+  printf '\n%s, %s cores, load %s; PostgreSQL %s, fsync %s, synchronous_commit %s; Kafka %s, one broker\n\n' \
+    "$(uname -sr)" "$(nproc)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$(sql -c 'SHOW server_version')" \
+    "$(sql -c 'SHOW fsync')" "$(sql -c 'SHOW synchronous_commit')" "${KAFKA_VERSION:-4.3.1}"
+  row what obpipe 'floor on the same services' ratio goal
+  row --- --- --- --- ---
+}
+
+print_rates() { # SUFFIX HOW CHAIN-GOAL RATE-GOAL
+  local hops
+
+  hops=$(calc "12 * $(the floor_kafka_ms_p50)")
+  row "chain of 12 no-op subtasks, $2, p50 / p95 / p99 ms" "$(three chain_ms "$1")" \
+    "$hops (12 hops of $(the floor_kafka_ms_p50))" "$(ratio "$(the "chain_ms_p50$1")" "$hops")" "$3"
+  row "subtasks/s, $TASKS chains in flight, $2" "$(the "subtasks_per_s$1")" \
+    "$(the floor_sql_subtasks_per_s) (same row changes, plain SQL)" \
+    "$(ratio "$(the "subtasks_per_s$1")" "$(the floor_sql_subtasks_per_s)")" "$4"
+  row "one of these chains, p50 / p95 / p99 ms" "$(three task_ms "$1")" '' '' ''
+  row "CPU us a subtask in producer, worker, PostgreSQL, Kafka; all" \
+    "$(the "cpu_us_per_subtask_producer$1"), $(the "cpu_us_per_subtask_worker$1"), $(the "cpu_us_per_subtask_postgres$1"), $(the "cpu_us_per_subtask_kafka$1"); $(the "cpu_us_per_subtask$1")" '' '' ''
+  row 'WAL bytes a subtask' "$(the "wal_bytes_per_subtask$1")" '' '' 1500
+}
+
+print_table() {
+  print_head
+  print_rates '' 'by messages' 18 15000
+  print_rates _handoff 'with handoff' 8 30000
+  row 'event on its topic, half load, p50 / p95 / p99 ms' "$(three event_ms '')" \
+    "$(three floor_kafka_ms '') (one hop)" \
+    "$(ratio "$(the event_ms_p50)" "$(the floor_kafka_ms_p50)")" '5 / - / 20'
+  row 'accepted POST/s, one ingress thread' "$(the post_per_s)" \
+    "$(the floor_http_per_s) (answer at once)" \
+    "$(ratio "$(the post_per_s)" "$(the floor_http_per_s)")" 20000
+  row 'the same, p50 / p95 / p99 ms' "$(three post_ms '')" "$(three floor_http_ms '')" '' ''
+  row "MiB resident of worker and producer, $(the tasks_in_flight) tasks in flight" \
+    "$(the rss_mib_worker) and $(the rss_mib_producer)" '' '' '64 and 64'
+  row 'tasks/s recorded by intake meanwhile' "$(the intake_tasks_per_s)" '' '' ''
+  row 'start of a worker to its first claim, ms' "$(the start_ms)" '' '' 1500
+  row "CPU of an idle worker, % of a core over $IDLE_SECONDS s" "$(the idle_cpu_percent)" '' '' 1
+  print_against growth "after $(the growth_tasks) finished tasks"
+  print_against longtx "after $(the longtx_seconds) s of open transactions"
+  printf '\nKafka alone: %s messages/s of a hint; batches of 100 in plain SQL take %s ms (p50 / p95 / p99)\n' \
+    "$(the floor_kafka_per_s)" "$(three floor_sql_ms '')"
+}
+
+# print_against NAME WHEN: rates after something against those before.
+print_against() {
+  [[ ${figures[$1_ratio]:-} ]] || return 0
+  row "subtasks/s $2" "$(the "subtasks_per_s_$1")" \
+    "$(the "subtasks_per_s_$1_before") (before)" "$(the "$1_ratio")" '0.90'
+  row "chain $2, p50 / p95 / p99 ms" "$(three chain_ms "_$1")" "$(three chain_ms "_$1_before")" \
+    "$(the "$1_chain_ratio")" '1.10'
+  row "event $2, p50 / p95 / p99 ms" "$(three event_ms "_$1")" "$(three event_ms "_$1_before")" \
+    "$(the "$1_event_ratio")" '1.10'
+  row "CPU us a subtask $2" "$(the "cpu_us_per_subtask_$1")" \
+    "$(the "cpu_us_per_subtask_$1_before")" "$(the "$1_cpu_ratio")" '1.10'
+}
