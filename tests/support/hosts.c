@@ -79,18 +79,21 @@ static bool is_loaded(void *arg)
 	return status == 200;
 }
 
+void hosts_load_inventory(struct stack *s)
+{
+	_cleanup_free_ char *file = xasprintf("%s/inventory.json", folder);
+	_cleanup_free_ char *line = xasprintf("RPM_DIR=%s deploy/demo-inventory >%s", folder, file);
+
+	must_run(line);
+	assert_int_equal(obpipe(s, "inventory", "load", file, NULL), 0);
+}
+
 void hosts_up(struct stack *s, int count)
 {
-	_cleanup_free_ char *file = NULL;
-	_cleanup_free_ char *line = NULL;
-
 	package_make(SEED_VERSION, "1919579.el7", "");
 	must_run("CLEAN=1 deploy/hosts/hosts down");
 	hosts_do("up %d", count);
-	file = xasprintf("%s/inventory.json", folder);
-	line = xasprintf("RPM_DIR=%s deploy/demo-inventory >%s", folder, file);
-	must_run(line);
-	assert_int_equal(obpipe(s, "inventory", "load", file, NULL), 0);
+	hosts_load_inventory(s);
 	assert_true(wait_until(is_loaded, s, SOON_MS));
 }
 

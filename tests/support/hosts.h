@@ -17,6 +17,8 @@ void package_make(const char *version, const char *release, const char *defines)
 /* Fresh hosts 1 to count, the packages made so far (the seed's at least), loaded as the inventory
  * of the stack: cluster 1, host i is host id i. */
 void hosts_up(struct stack *s, int count);
+/* Loads the hosts as they are now, their keys included, and the packages. */
+void hosts_load_inventory(struct stack *s);
 /* Ends them and forgets their files. */
 void hosts_down(void);
 /* `deploy/hosts/hosts` with these words. Fails the test when it does. */

@@ -15,13 +15,28 @@ static void sink_init(struct sink *k, struct strbuf *keep, size_t max)
 	*k = (struct sink){.keep = keep, .max = max};
 }
 
+/* Forgets all but the last bytes. */
+static void sink_trim(struct sink *k)
+{
+	size_t surplus = k->keep->len > k->max ? k->keep->len - k->max : 0;
+
+	if (surplus == 0)
+		return;
+	k->keep->len = k->max;
+	memmove(k->keep->buf, k->keep->buf + surplus, k->max + 1);
+}
+
 static void sink_keep(struct sink *k, const char *data, size_t bytes)
 {
 	size_t room = k->total < k->max ? k->max - k->total : 0;
 
 	k->total += bytes;
+	if (k->keep_last)
+		room = bytes;
 	if (room > 0 && bytes > 0)
 		strbuf_add(k->keep, data, bytes < room ? bytes : room);
+	if (k->keep->len > 2 * k->max)
+		sink_trim(k);
 }
 
 static void sink_take(struct sink *k, const char *marker, const char *data, size_t bytes)
@@ -62,6 +77,7 @@ void exchange_init(
 	host_marker(x->marker);
 	sink_init(&x->out, out, max);
 	sink_init(&x->err, err, max);
+	x->err.keep_last = true;
 }
 
 void exchange_add_script(struct exchange *x, const char *assignments, const char *text)
@@ -257,6 +273,7 @@ int exchange_run(struct host *h, struct exchange *x, int64_t timeout_ms, struct 
 		return break_off(&f, err);
 	}
 	rc = carry_on(&f, &p, err);
+	sink_trim(&x->err);
 	x->elapsed_ms = clock_mono_ms() - start;
 	stream_close(f.c);
 	return rc;

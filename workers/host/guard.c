@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -52,6 +53,8 @@ int host_lost(struct host *h, const char *what, struct err *err)
 int host_fenced(struct host *h, const char *highest, struct err *err)
 {
 	h->lost = true;
+	if (highest != h->fenced)
+		snprintf(h->fenced, sizeof(h->fenced), "%s", highest);
 	return err_set(err, ERR_PERMANENT, "CMP07004",
 	        "%s: attempt %s has been on it, which is newer than this one (%" PRId64 "); this "
 	        "one does nothing there. When no newer attempt exists (the database was restored "
@@ -61,12 +64,18 @@ int host_fenced(struct host *h, const char *highest, struct err *err)
 
 /* ---- the guard's words ---- */
 
-/* Reads what has come; -1 when its channel is at its end. */
+/*
+ * Reads what has come; -1 when its channel is at its end. Its stderr too: a login file that fills
+ * it would stand still, and the guard behind it never begin.
+ */
 static int hear(struct host *h)
 {
 	char buf[4096];
 	int n;
 
+	while (h->guard_err.len <= NOISE_BYTES_MAX &&
+	        (n = stream_read(h->guard, buf, sizeof(buf), true)) > 0)
+		strbuf_add(&h->guard_err, buf, (size_t)n);
 	while ((n = stream_read(h->guard, buf, sizeof(buf), false)) > 0)
 		strbuf_add(&h->guard_in, buf, (size_t)n);
 	return n == STREAM_NOTHING ? 0 : -1;
@@ -94,20 +103,14 @@ static char *next_word(struct host *h)
 	return word;
 }
 
-/* Takes what the guard or the shell before it wrote to stderr, for a message. */
+/* What the guard or the shell before it wrote, stderr first, for a message. */
 static char *last_words(struct host *h)
 {
-	_cleanup_strbuf_ struct strbuf raw = STRBUF_INIT;
 	struct strbuf text = STRBUF_INIT;
-	char buf[1024];
-	int n;
 
-	while ((n = stream_read(h->guard, buf, sizeof(buf), true)) > 0 && raw.len < 4096)
-		strbuf_add(&raw, buf, (size_t)n);
-	if (h->guard_in.len)
-		strbuf_add(&raw, h->guard_in.buf, h->guard_in.len);
 	strbuf_adds(&text, "");
-	host_add_printable(&text, raw.buf, raw.len, 300);
+	host_add_printable(&text, h->guard_err.buf, h->guard_err.len, 300);
+	host_add_printable(&text, h->guard_in.buf, h->guard_in.len, 300);
 	return strbuf_detach(&text, NULL);
 }
 
@@ -140,7 +143,7 @@ static int listen_to(
 			return 0;
 		if (rc < 0)
 			return no_guard(h, err);
-		if (h->guard_in.len > NOISE_BYTES_MAX)
+		if (h->guard_in.len > NOISE_BYTES_MAX || h->guard_err.len > NOISE_BYTES_MAX)
 			return err_set(err, ERR_PERMANENT, "CMP07024",
 			        "%s: a login file of user %s prints without end; it must print "
 			        "nothing when there is no terminal",
@@ -269,6 +272,8 @@ int guard_leave(struct host *h, struct err *err)
 
 int guard_check(struct host *h, struct err *err)
 {
+	if (h->fenced[0])
+		return host_fenced(h, h->fenced, err);
 	if (h->lost)
 		return err_set(err, ERR_RETRYABLE, "CMP07002",
 		        "%s: the session of this attempt has ended", h->session->label);

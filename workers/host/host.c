@@ -62,6 +62,7 @@ static void detach(struct host *h)
 	stream_close(h->guard);
 	h->guard = NULL;
 	strbuf_release(&h->guard_in);
+	strbuf_release(&h->guard_err);
 }
 
 /* A session that waited for its next use may be dead; nothing was done on it yet. */
@@ -75,6 +76,7 @@ static int enter_anew(
 	session_free(h->session);
 	h->session = NULL;
 	h->lost = false;
+	h->fenced[0] = '\0';
 	pool_forget(target->host_id);
 	if (pool_get(&again, p, &h->session, &used, err) < 0)
 		return -1;

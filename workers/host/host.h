@@ -88,7 +88,9 @@ struct host_command {
 	const void *input;       /* its stdin; NULL: empty */
 	size_t input_bytes;
 	int64_t timeout_ms; /* 0: HOST_TIMEOUT_MS */
-	size_t output_max;  /* bytes kept of each output; 0: HOST_OUTPUT_MAX; the rest is counted */
+	/* Bytes kept, the first of stdout and the last of stderr; 0: HOST_OUTPUT_MAX; the rest is
+	 * counted. */
+	size_t output_max;
 };
 
 /* HOST_ARGV("rpm", "-q", name): for host_command.argv. */

@@ -14,10 +14,12 @@ struct tunnels;
 struct host {
 	struct subtask_ctx *ctx;
 	struct session *session;
-	struct stream *guard;   /* the guard's process, for the life of the handle */
-	struct strbuf guard_in; /* what it said and nobody read yet */
+	struct stream *guard;    /* the guard's process, for the life of the handle */
+	struct strbuf guard_in;  /* what it said and nobody read yet */
+	struct strbuf guard_err; /* its stderr: noise, and why it did not begin */
 	char guard_marker[HOST_MARKER_BYTES];
-	bool lost; /* the guard or the session is gone: nothing may be done any more */
+	bool lost;       /* the guard or the session is gone: nothing may be done any more */
+	char fenced[24]; /* claim of a newer attempt that was met there; "": none */
 	struct tunnels *tunnels; /* NULL: none yet */
 };
 
@@ -49,7 +51,8 @@ int host_fenced(struct host *h, const char *highest, struct err *err);
 /* One output: everything up to the marker's line is noise of a login file. */
 struct sink {
 	struct strbuf *keep; /* borrowed */
-	size_t max;          /* bytes kept */
+	size_t max;          /* bytes kept: the first */
+	bool keep_last;      /* the last instead */
 	size_t total;        /* bytes written by the command */
 	bool begun, eof;
 	struct strbuf head;   /* noise, and the marker's line until it is whole */
@@ -72,7 +75,8 @@ struct exchange {
 	int64_t elapsed_ms;
 };
 
-/* Both outputs are added to the caller's buffers, at most `max` bytes each. */
+/* Both outputs go to the caller's empty buffers, at most `max` bytes each: the first of stdout,
+ * the last of stderr, where a command says what it died of. */
 void exchange_init(
         struct exchange *x, const char *what, struct strbuf *out, struct strbuf *err, size_t max);
 /* Adds the script: shell assignments made by quote.h, then the text; "marker" is set before them.

@@ -3,7 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/mem.h"
+
+#define OPEN_AGAIN_MS 2000
+#define OPEN_PAUSE_MS 10
 
 static void on_exit_status(ssh_session ssh, ssh_channel channel, int status, void *arg)
 {
@@ -93,12 +97,35 @@ static int carry_out(struct stream *c, step_fn step, const void *arg, const stru
 	}
 }
 
+/*
+ * sshd frees the place of a channel that was closed a moment later; with a small MaxSessions the
+ * next one may come too early. False: it is not that, or it has been tried for long enough.
+ */
+static bool may_open_again(struct session *s, int64_t until_ms)
+{
+	bool connected;
+
+	pthread_mutex_lock(&s->lock);
+	connected = ssh_is_connected(s->ssh);
+	pthread_mutex_unlock(&s->lock);
+	if (!connected || clock_mono_ms() >= until_ms)
+		return false;
+	clock_sleep_ms(OPEN_PAUSE_MS);
+	return true;
+}
+
 int stream_exec(struct session *s, const char *line, const struct patience *p, struct stream **ret,
         struct err *err)
 {
 	struct stream *c = stream_new(s);
-	int rc = carry_out(c, step_open, NULL, p, "open a channel", err);
+	int64_t until_ms = clock_mono_ms() + OPEN_AGAIN_MS;
+	int rc;
 
+	while ((rc = carry_out(c, step_open, NULL, p, "open a channel", err)) > 0 &&
+	        may_open_again(s, until_ms)) {
+		stream_close(c);
+		c = stream_new(s);
+	}
 	if (rc == 0)
 		rc = carry_out(c, step_exec, line, p, "start a command", err);
 	if (rc == 0) {
@@ -106,7 +133,9 @@ int stream_exec(struct session *s, const char *line, const struct patience *p, s
 		return 0;
 	}
 	if (rc > 0)
-		err_set(err, ERR_RETRYABLE, "CMP07002", "%s: no command can be started: %s",
+		err_set(err, ERR_RETRYABLE, "CMP07002",
+		        "%s: no command can be started: %s; its sshd must allow two channels a "
+		        "connection (MaxSessions)",
 		        s->label, session_reason(s));
 	stream_close(c);
 	return -1;
