@@ -51,7 +51,8 @@ static int dial(struct bench *b)
 
 	inet_pton(AF_INET, b->host, &address.sin_addr);
 	if (fd < 0)
-		die("no more sockets: %s; raise the limit of open files (ulimit -n)", strerror(errno));
+		die("no more sockets: %s; raise the limit of open files (ulimit -n)",
+		        strerror(errno));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		die("%s:%d: %s", b->host, b->port, strerror(errno));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

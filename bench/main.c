@@ -71,8 +71,8 @@ static void measure_post(struct bench *b, char **argv)
 {
 	int64_t first = atoll(argv[0]);
 
-	print_http(http_load(b, BATCH_ADD, atoi(argv[2]),
-	        atof(argv[3]), atoll(argv[1]), batch_add_body, &first));
+	print_http(http_load(b, BATCH_ADD, atoi(argv[2]), atof(argv[3]), atoll(argv[1]),
+	        batch_add_body, &first));
 }
 
 /* rate FIRST_HOST RATE CONNECTIONS SECONDS PAUSE_MS: batchAdd at a rate (0: as answers come). */
