@@ -30,9 +30,32 @@ double percentile(double *values, size_t count, double share);
 typedef size_t (*body_fn)(void *arg, int64_t n, char *body, size_t bytes);
 struct http_result {
 	double per_s;
-	double p50_ms, p95_ms, p99_ms;
-	int64_t sent, refused; /* refused: any status but 200 */
+	double p50_ms, p95_ms, p99_ms; /* of all answers; of http_run() of those with 200 */
+	int64_t sent, refused;         /* refused: any status but 200 */
+	double refused_p50_ms, refused_p99_ms, refused_max_ms;
+	int64_t unavailable; /* of the refused: 503 with Retry-After */
 };
+
+/* A load with all its choices; what is 0 or NULL is left out. */
+struct http_plan {
+	const char *path;
+	int connections;
+	double seconds;
+	int64_t most;
+	body_fn body;
+	void *arg;
+	/* Requests a second whether or not the answers come; a request's time then counts from when
+	 * it was due. 0: each connection sends its next request when it has its answer. */
+	double rate;
+	/* A client that was refused waits that long, as Retry-After asks. */
+	int pause_ms;
+};
+struct http_result http_run(struct bench *b, const struct http_plan *plan);
+
+/* Opens `count` keep-alive connections, each with one answered request behind it. */
+int *http_idle_open(struct bench *b, int count);
+/* How many of them answer another request; closes them all and frees the array. */
+int http_idle_close(struct bench *b, int *fds, int count);
 /* Keeps `connections` busy with requests to `path` for `seconds`, at most `most` requests. */
 struct http_result http_load(struct bench *b, const char *path, int connections, double seconds,
         int64_t most, body_fn body, void *arg);

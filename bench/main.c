@@ -12,6 +12,7 @@
 #include "common/mem.h"
 
 #define POLL_MS 5
+#define BATCH_ADD "/api/v2/obproxy/clusters/1/obproxies/batchAdd"
 
 void die(const char *fmt, ...)
 {
@@ -49,9 +50,11 @@ struct delays delays_of(double *ms, size_t count)
 
 static void print_http(struct http_result r)
 {
-	printf("{\"per_s\":%.0f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"sent\":%" PRId64
-	       ",\"refused\":%" PRId64 "}\n",
-	        r.per_s, r.p50_ms, r.p95_ms, r.p99_ms, r.sent, r.refused);
+	printf("{\"per_s\":%.0f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,"
+	       "\"sent\":%" PRId64 ",\"refused\":%" PRId64 ",\"refused_p50_ms\":%.3f,"
+	       "\"refused_p99_ms\":%.3f,\"refused_max_ms\":%.3f,\"unavailable\":%" PRId64 "}\n",
+	        r.per_s, r.p50_ms, r.p95_ms, r.p99_ms, r.sent, r.refused, r.refused_p50_ms,
+	        r.refused_p99_ms, r.refused_max_ms, r.unavailable);
 }
 
 /* http PATH CONNECTIONS SECONDS: GETs. */
@@ -75,8 +78,44 @@ static void measure_post(struct bench *b, char **argv)
 {
 	int64_t first = atoll(argv[0]);
 
-	print_http(http_load(b, "/api/v2/obproxy/clusters/1/obproxies/batchAdd", atoi(argv[2]),
-	        atof(argv[3]), atoll(argv[1]), batch_add_body, &first));
+	print_http(http_load(b, BATCH_ADD, atoi(argv[2]), atof(argv[3]), atoll(argv[1]),
+	        batch_add_body, &first));
+}
+
+/* rate FIRST_HOST RATE CONNECTIONS SECONDS PAUSE_MS: batchAdd at a rate (0: as answers come). */
+static void measure_rate(struct bench *b, char **argv)
+{
+	int64_t first = atoll(argv[0]);
+	const struct http_plan plan = {.path = BATCH_ADD,
+	        .connections = atoi(argv[2]),
+	        .seconds = atof(argv[3]),
+	        .most = INT64_MAX,
+	        .body = batch_add_body,
+	        .arg = &first,
+	        .rate = atof(argv[1]),
+	        .pause_ms = atoi(argv[4])};
+
+	print_http(http_run(b, &plan));
+}
+
+/* idle COUNT FIRST_HOST RATE CONNECTIONS SECONDS: batchAdd at a rate beside idle connections. */
+static void measure_idle(struct bench *b, char **argv)
+{
+	int count = atoi(argv[0]);
+	int *fds = http_idle_open(b, count);
+	int64_t first = atoll(argv[1]);
+	const struct http_plan plan = {.path = BATCH_ADD,
+	        .connections = atoi(argv[3]),
+	        .seconds = atof(argv[4]),
+	        .most = INT64_MAX,
+	        .body = batch_add_body,
+	        .arg = &first,
+	        .rate = atof(argv[2])};
+	struct http_result r = http_run(b, &plan);
+
+	printf("{\"held\":%d,\"per_s\":%.0f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"sent\":%" PRId64
+	       ",\"refused\":%" PRId64 "}\n",
+	        http_idle_close(b, fds, count), r.per_s, r.p50_ms, r.p99_ms, r.sent, r.refused);
 }
 
 static int64_t first_id(const char *answer)
@@ -165,6 +204,8 @@ static const struct measurement {
 } measurements[] = {
         {"get", measure_get, 3, "PATH CONNECTIONS SECONDS"},
         {"post", measure_post, 4, "FIRST_HOST HOSTS CONNECTIONS SECONDS"},
+        {"rate", measure_rate, 5, "FIRST_HOST RATE CONNECTIONS SECONDS PAUSE_MS"},
+        {"idle", measure_idle, 5, "COUNT FIRST_HOST RATE CONNECTIONS SECONDS"},
         {"chain", run_chains, 2, "TEMPLATE TIMES"},
         {"submit", run_submit, 5, "TEMPLATE COUNT TIMES EVERY_MS SLEEP_MS"},
         {"kafka", measure_kafka, 2, "ROUNDS MESSAGES"},

@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "producer/auth.h"
+#include "producer/open_files.h"
 #include "producer/peers.h"
 #include "producer/routes.h"
 #include "producer/trace.h"
@@ -498,7 +499,8 @@ int http_server_start(struct ingress *in, char **ret_address, struct err *err)
 	        0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
 	        MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
 	        s, MHD_OPTION_NOTIFY_CONNECTION, peers_notify, &s->peers,
-	        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)in->settings.http_connections,
+	        MHD_OPTION_CONNECTION_LIMIT,
+	        (unsigned int)open_files_for((int)in->settings.http_connections),
 	        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)in->settings.http_idle_timeout_s,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
 	if (!s->daemon) {
