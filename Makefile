@@ -54,7 +54,7 @@ HOST_SCRIPTS := $(BUILD)/obj/gen/host_scripts.o
 # Objects are kept: those of tests are intermediate files to make, which would remove them after
 # linking and compile them again the next time.
 .SECONDARY:
-.PHONY: all deps up down status run test test-unit test-integration test-e2e bench bench-growth bench-longtx lint format \
+.PHONY: all deps up down status run test test-unit test-integration test-e2e bench bench-growth bench-longtx bench-profile lint format \
 	format-check install clean help rpms unit-bins integration-bins e2e-bins
 all: $(PROGRAMS) ## build the three programs
 
@@ -140,6 +140,8 @@ bench-growth: ## the same rates with GROWTH_TASKS (10 million) finished tasks st
 	@bench/run growth
 bench-longtx: ## the same rates after LONGTX_SECONDS (600) of load under open transactions
 	@bench/run longtx
+bench-profile: ## where the time goes: threads, statements, WAL records, functions
+	@bench/run profile
 lint: ## clang build, clang-tidy, shellcheck, house rules
 	@tests/lint
 format: ## clang-format every C file

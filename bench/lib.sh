@@ -8,7 +8,8 @@ fail() {
   exit 1
 }
 
-sql() { psql -qAtX -v ON_ERROR_STOP=1 "$OBPIPE_PG_DSN" "$@"; }
+# Not Debian's wrapper: it is a Perl program, and its start would be load.
+sql() { /usr/lib/postgresql/15/bin/psql -qAtX -v ON_ERROR_STOP=1 "$OBPIPE_PG_DSN" "$@"; }
 bench() { "$BUILD/obpipe-bench" "$@"; }
 
 # of JSON NAME: a member of one JSON object.

@@ -36,7 +36,7 @@ struct request_value {
 
 /* One accepted request: the whole of it, atomic. */
 struct request {
-	bool borrowed; /* the strings are somebody else's; never set by decode */
+	bool borrowed;    /* the strings are somebody else's; never set by decode */
 	char *request_id; /* 32 lower-case hex digits */
 	char *user;
 	char *client;           /* address of the caller */

@@ -22,7 +22,7 @@ struct acceptance {
 	 * too deep inside a message. Borrowed until accept_publish() returns.
 	 */
 	const struct strbuf *body;
-	json_t *values;         /* taken over; NULL: plain_count of c->values */
+	json_t *values; /* taken over; NULL: plain_count of c->values */
 	size_t plain_count;
 	size_t count;           /* tasks, 1 to REQUEST_TASKS_MAX */
 	int64_t cluster_id;     /* 0: none */

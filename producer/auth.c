@@ -56,8 +56,8 @@ struct auth {
 	unsigned char secret[KEY_BYTES];
 	struct verdict *remembered;
 	struct known_headers *headers; /* good ones, the short way to `remembered` */
-	struct question *open; /* asked and not answered, by key */
-	int waiting;           /* calls */
+	struct question *open;         /* asked and not answered, by key */
+	int waiting;                   /* calls */
 	/* the helper thread */
 	pthread_t thread;
 	pthread_mutex_t lock;

@@ -3,7 +3,8 @@
  *
  * yescrypt is slow on purpose, so it runs on a helper thread behind a bounded queue; verdicts, good
  * and bad, are remembered in memory under HMAC-SHA256 with a key of this process (headers found
- * good once more by known_headers.h). A user that does not exist costs the same as a wrong password.
+ * good once more by known_headers.h). A user that does not exist costs the same as a wrong
+ * password.
  */
 #ifndef OBPIPE_PRODUCER_AUTH_H
 #define OBPIPE_PRODUCER_AUTH_H

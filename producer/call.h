@@ -39,7 +39,7 @@ struct call {
 	char *line;            /* method and path for the access log; NULL: not wanted */
 	char trace_id[17];
 	char traceparent[56];
-	char *user; /* once logged on */
+	char *user;                                   /* once logged on */
 	char request_id[33];                          /* of what it publishes */
 	struct request_value values[CALL_VALUES_MAX]; /* of what it publishes, in scratch */
 	/* the answer */

@@ -178,8 +178,7 @@ bool render_context_sure(const struct task_form *form, const struct request *r)
 	if (!r->plain)
 		return false;
 	for (size_t i = 0; i < form->context_count; i++)
-		if (form->context[i].kind == PIECE_VALUE &&
-		        !plain_value(r, form->context[i].name))
+		if (form->context[i].kind == PIECE_VALUE && !plain_value(r, form->context[i].name))
 			return false;
 	return form->context_count > 0;
 }
@@ -311,8 +310,8 @@ static void make_subtasks(struct task_form *form)
 		mark = strchr(at, *MARK_OPEN);
 		size_t bytes = mark ? (size_t)(mark - at) : strlen(at);
 
-		form->subtasks = xrealloc(form->subtasks,
-		        (form->subtask_count + 1) * sizeof(*form->subtasks));
+		form->subtasks = xrealloc(
+		        form->subtasks, (form->subtask_count + 1) * sizeof(*form->subtasks));
 		form->subtasks[form->subtask_count++] = (struct subtask_piece){
 		        .text = xstrndup(at, bytes),
 		        .bytes = bytes,
