@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What a load costs: CPU of each process, resident memory, log bytes. Sourced by bench/run.
 
-readonly tick_us=$((1000000 / $(getconf CLK_TCK)))
+export TICK_US=$((1000000 / $(getconf CLK_TCK))) # one tick of /proc
 
 # ticks PID...: user and system time of these, children they waited for included.
 ticks() {
@@ -27,8 +27,8 @@ postgres_ticks() {
 
 # cpu_us: "producer worker postgres kafka", us since they started.
 cpu_us() {
-  printf '%s %s %s %s\n' $(($(ticks "$PRODUCER") * tick_us)) $(($(ticks "$WORKER") * tick_us)) \
-    $(($(postgres_ticks) * tick_us)) $(($(ticks "$(service_pid kafka)") * tick_us))
+  printf '%s %s %s %s\n' $(($(ticks "$PRODUCER") * TICK_US)) $(($(ticks "$WORKER") * TICK_US)) \
+    $(($(postgres_ticks) * TICK_US)) $(($(ticks "$(service_pid kafka)") * TICK_US))
 }
 
 # put_cpu SUFFIX BEFORE AFTER SUBTASKS: the four, a subtask.
@@ -57,7 +57,7 @@ measure_idle() {
 
   before=$(ticks "$WORKER")
   sleep "$IDLE_SECONDS"
-  put idle_cpu_percent "$(calc "($(ticks "$WORKER") - $before) * $tick_us / $IDLE_SECONDS / 10000")"
+  put idle_cpu_percent "$(calc "($(ticks "$WORKER") - $before) * $TICK_US / $IDLE_SECONDS / 10000")"
 }
 
 # From the start of a worker to its first claim, of a task that waits since before.

@@ -76,6 +76,7 @@ static void on_tick(void *arg)
 	if (++ticks % TICKS_A_SECOND == 0) {
 		hint_queue_tick(ex);
 		hint_sender_poll(ex->hints);
+		dead_letters_poll(&ex->dead_letters);
 	}
 }
 
@@ -148,7 +149,7 @@ void executor_stop(struct executor *ex)
 	executor_forget(ex, a);
 	loop_timer_free(ex->tick);
 	hint_sender_free(ex->hints, FLUSH_MS);
-	kafka_producer_free(ex->dead_letters, FLUSH_MS);
+	dead_letters_release(&ex->dead_letters, FLUSH_MS);
 	for (int i = 0; i < ex->lane_count; i++)
 		free(ex->lanes[i].ring);
 	free(ex->partitions);

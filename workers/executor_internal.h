@@ -20,6 +20,7 @@
 #include "common/kafka.h"
 #include "common/loop.h"
 #include "workers/attempt.h"
+#include "workers/dead_letter.h"
 #include "workers/hint_sender.h"
 #include "workers/worker.h"
 
@@ -77,7 +78,7 @@ struct executor {
 	struct partition_state *partitions;
 	size_t partition_count;
 	int64_t queued; /* hints in all lanes */
-	struct kafka_producer *dead_letters;
+	struct dead_letters dead_letters;
 	/* claimer */
 	struct db_async *claim_db;
 	bool claiming; /* a claim batch is in flight */

@@ -155,7 +155,7 @@ static void take_message(struct executor *ex, const struct kafka_message *msg)
 		atomic_store(&ex->worker->too_new, true);
 		return;
 	}
-	dead_letter_send(ex->dead_letters, ex->settings, msg, err.text, NULL);
+	dead_letter_send(&ex->dead_letters, msg, err.text, NULL);
 }
 
 static void on_readable(void *arg, uint32_t events)
@@ -181,13 +181,6 @@ static void on_readable(void *arg, uint32_t events)
 	kafka_consumer_again(ex->consumer);
 }
 
-static void on_dead_letter_event(void *arg, uint32_t events)
-{
-	struct executor *ex = arg;
-
-	kafka_producer_poll(ex->dead_letters);
-}
-
 static void add_lane(void *arg, const struct catalog_type *type)
 {
 	struct executor *ex = arg;
@@ -209,10 +202,7 @@ int hint_queue_open(struct executor *ex, struct err *err)
 	int rc;
 
 	catalog_each_type(ex->worker->catalog, add_lane, ex);
-	ex->dead_letters = kafka_producer_new(ex->settings, KAFKA_EVENTS, NULL, NULL, err);
-	if (!ex->dead_letters)
-		return -1;
-	loop_add(ex->loop, kafka_producer_fd(ex->dead_letters), EPOLLIN, on_dead_letter_event, ex);
+	ex->dead_letters.settings = ex->settings;
 	ex->consumer = kafka_consumer_new(ex->settings, group, on_assign, ex, err);
 	if (!ex->consumer)
 		return -1;

@@ -1,7 +1,12 @@
 #include "workers/identity.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/db.h"
@@ -14,6 +19,7 @@ struct identity {
 	struct db db;
 	pthread_t thread;
 	_Atomic bool stop;
+	int stop_fd; /* eventfd: readable when it is to stop */
 };
 
 static int draw(struct identity *id, struct err *err)
@@ -80,9 +86,8 @@ static void *run(void *arg)
 		if (rc == 0 && !atomic_load(&w->worker_id))
 			continue;
 		/* Not worker_pause(): the heartbeat goes on while the worker drains. */
-		for (int64_t until = clock_mono_ms() + w->settings.heartbeat_ms;
-		        !atomic_load(&id->stop) && clock_mono_ms() < until;)
-			clock_sleep_ms(20);
+		(void)poll(&(struct pollfd){.fd = id->stop_fd, .events = POLLIN}, 1,
+		        (int)w->settings.heartbeat_ms);
 	}
 	return NULL;
 }
@@ -92,6 +97,9 @@ struct identity *identity_start(struct worker *w)
 	struct identity *id = xcalloc(1, sizeof(*id));
 
 	id->worker = w;
+	id->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (id->stop_fd < 0)
+		BUG("eventfd: %s", strerror(errno));
 	db_init(&id->db, &w->settings, "obpipe-heartbeat");
 	if (pthread_create(&id->thread, NULL, run, id) != 0)
 		BUG("cannot start the heartbeat thread");
@@ -104,7 +112,10 @@ void identity_stop(struct identity *id)
 	struct err err = {0};
 
 	atomic_store(&id->stop, true);
+	if (eventfd_write(id->stop_fd, 1) < 0)
+		BUG("eventfd_write: %s", strerror(errno));
 	pthread_join(id->thread, NULL);
+	close(id->stop_fd);
 	db_add_int8(&p, atomic_load(&id->worker->worker_id));
 	if (db_query(&id->db, QUERY_WORKER_LEAVE, &p, NULL, &err) < 0)
 		log_warn("could not say goodbye; others find out by the heartbeat", "error", "e",

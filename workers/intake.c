@@ -37,7 +37,7 @@ struct intake {
 	char *topic;
 	struct db db;
 	struct kafka_consumer *consumer;
-	struct kafka_producer *dead_letters;
+	struct dead_letters dead_letters;
 	int dead_pending;
 	bool dead_failed;
 	struct hint_sender *hints;
@@ -236,7 +236,7 @@ static void take_message(struct intake *in, const struct kafka_message *msg)
 	}
 	if (rc < 0) {
 		item->outcome = INTAKE_DEAD_LETTER;
-		dead_letter_send(in->dead_letters, in->settings, msg, err.text, in) == 0
+		dead_letter_send(&in->dead_letters, msg, err.text, in) == 0
 		        ? in->dead_pending++
 		        : (in->dead_failed = true);
 	}
@@ -353,7 +353,7 @@ static int record(struct intake *in, struct intake_item *items, size_t count, st
 	        .value_bytes = items->raw_bytes};
 
 	items->outcome = INTAKE_DEAD_LETTER;
-	if (dead_letter_send(in->dead_letters, in->settings, &msg, err->text, in) == 0)
+	if (dead_letter_send(&in->dead_letters, &msg, err->text, in) == 0)
 		in->dead_pending++;
 	return record(in, items, 1, err);
 }
@@ -372,7 +372,7 @@ static void on_dead_report(void *arg, void *opaque, enum kafka_outcome outcome, 
 static bool dead_letters_stored(struct intake *in)
 {
 	while (in->dead_pending > 0 && !stopping(in)) {
-		if (kafka_producer_poll(in->dead_letters) == 0)
+		if (dead_letters_poll(&in->dead_letters) == 0)
 			clock_sleep_ms(1);
 	}
 	return in->dead_pending == 0 && !in->dead_failed;
@@ -469,9 +469,9 @@ struct intake *intake_start(struct worker *w, struct err *err)
 	for (int i = 0; i < PARTITIONS_MAX; i++)
 		in->next[i] = -1;
 	in->hints = hint_sender_new(in->settings, w->catalog, err);
-	in->dead_letters = kafka_producer_new(in->settings, KAFKA_EVENTS, on_dead_report, in, err);
+	in->dead_letters = (struct dead_letters){in->settings, on_dead_report, in, NULL};
 	in->consumer = kafka_consumer_new(in->settings, group, on_assign, in, err);
-	if (!in->hints || !in->dead_letters || !in->consumer ||
+	if (!in->hints || !in->consumer ||
 	        kafka_consumer_subscribe(in->consumer, &topic, 1, err) < 0)
 		return NULL; /* start-up ends the process */
 	hint_sender_warm(in->hints);
@@ -486,7 +486,7 @@ void intake_stop(struct intake *in)
 		return;
 	pthread_join(in->thread, NULL);
 	kafka_consumer_free(in->consumer, CLOSE_MS);
-	kafka_producer_free(in->dead_letters, 1000);
+	dead_letters_release(&in->dead_letters, 1000);
 	hint_sender_free(in->hints, 1000);
 	clear_items(in);
 	free(in->items);

@@ -71,7 +71,7 @@ static void wait_for_stop(const sigset_t *set)
 
 	sigwait(set, &signal_number);
 	log_notice("stopping", "signal", "s", strsignal(signal_number));
-	atomic_store(&worker.stopping, true);
+	worker_stop(&worker);
 }
 
 static void *second_signal(void *arg)
@@ -127,6 +127,7 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	block_signals(&signals);
+	worker_open(&worker);
 	log_init("worker", (enum log_level)log_level_parse(worker.settings.log_level));
 	worker.catalog = catalog_new(&worker.settings);
 	worker.pool = db_pool_new(&worker.settings, POOL_CONNECTIONS);

@@ -1,10 +1,14 @@
 #include "workers/worker.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/err.h"
 
 const char *worker_who(const struct worker *w, const char *role)
 {
@@ -46,16 +50,28 @@ void worker_await_commit(struct worker *w, int64_t ms)
 	atomic_store(&w->committed, false);
 }
 
+void worker_open(struct worker *w)
+{
+	w->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->stop_fd < 0)
+		BUG("eventfd: %s", strerror(errno));
+}
+
+void worker_stop(struct worker *w)
+{
+	static const uint64_t one = 1;
+	ssize_t n;
+
+	atomic_store(&w->stopping, true);
+	n = write(w->stop_fd, &one, sizeof(one));
+	(void)n; /* cannot be full */
+}
+
 void worker_pause(struct worker *w, int64_t ms)
 {
-	int64_t until = clock_mono_ms() + ms;
+	/* Nobody reads it: all who wait wake. */
+	struct pollfd fd = {.fd = w->stop_fd, .events = POLLIN};
 
-	while (!atomic_load(&w->stopping)) {
-		int64_t left = until - clock_mono_ms();
-		int64_t nap = left < 50 ? left : 50;
-
-		if (left <= 0)
-			return;
-		clock_sleep_ms(nap);
-	}
+	if (!atomic_load(&w->stopping) && ms > 0)
+		(void)poll(&fd, 1, ms > INT32_MAX ? INT32_MAX : (int)ms);
 }

@@ -25,7 +25,8 @@ struct worker {
 	struct handoff_box *box;      /* intake to executor; NULL: without handoff */
 	_Atomic int64_t worker_id;    /* 0: not registered, or declared dead a moment ago */
 	_Atomic int64_t renewed_ms;   /* monotonic time of the last heartbeat that was taken */
-	_Atomic bool stopping;        /* SIGTERM came */
+	_Atomic bool stopping;        /* SIGTERM came: worker_stop() */
+	int stop_fd;                  /* eventfd: readable from then on */
 	_Atomic bool pg_up, kafka_up; /* for /readyz */
 	_Atomic bool too_new;         /* a message or template is newer than this program */
 	_Atomic bool leader;
@@ -44,6 +45,9 @@ void worker_committed(struct worker *w);
 /* Waits for that, at most ms. The relay's thread only. */
 void worker_await_commit(struct worker *w, int64_t ms);
 
+/* Before the first thread; the pauses end at worker_stop(). Never closed. */
+void worker_open(struct worker *w);
+void worker_stop(struct worker *w);
 /* Sleeps up to ms, shorter when the process is asked to stop. */
 void worker_pause(struct worker *w, int64_t ms);
 
