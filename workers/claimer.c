@@ -1,4 +1,4 @@
-/* claimer: claim batches, stealing, and re-adoption after a lost connection. */
+/* claimer: claim batches, and re-adoption after a lost connection. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,22 +9,9 @@
 #include "workers/db_pool.h"
 #include "workers/executor_internal.h"
 
-/*
- * Running tasks one look for hintless READY subtasks goes through at the most: claims wait behind
- * the look on their connection, some 5 us a task.
- */
-#define STEAL_TASKS 2000
-/* Looks that find nothing take 1/20 of a server process at the most, however many tasks run. */
-#define STEAL_REST 20
-#define STEAL_REST_MS_MAX 1000
 #define READOPT_ROWS 10000
 /* A task of a template this program cannot read is left to others for a while. */
 #define UNKNOWN_DELAY_MS 5000
-
-static int free_slots(const struct lane *lane)
-{
-	return lane->limit - lane->used;
-}
 
 /* Types with the least to do must not wait behind a busy one: each batch starts at another lane. */
 static void fill_batch(struct executor *ex)
@@ -33,7 +20,7 @@ static void fill_batch(struct executor *ex)
 
 	for (int n = 0; n < ex->lane_count && ex->claimed_count < max; n++) {
 		struct lane *lane = &ex->lanes[(ex->first_lane + n) % ex->lane_count];
-		int room = free_slots(lane);
+		int room = lane_room(lane);
 
 		while (room-- > 0 && lane->count > 0 && ex->claimed_count < max) {
 			ex->claimed_hints[ex->claimed_count] = lane_pop(lane);
@@ -203,86 +190,6 @@ void claimer_push(struct executor *ex)
 		send_claim(ex);
 }
 
-/* ---- stealing ---- */
-
-static void on_steal_result(void *arg, int index, const PGresult *res)
-{
-	struct executor *ex = arg;
-	int rows = PQntuples(res);
-
-	ex->steal_found = rows > 1;
-	for (int row = 0; row < rows; row++) {
-		struct lane *lane;
-
-		if (db_get_int4(res, row, 0) == 1) {
-			bool more = db_get_int8(res, row, 2) == STEAL_TASKS;
-
-			ex->steal_from = more ? db_get_int8(res, row, 1) + 1 : 0;
-			continue;
-		}
-		lane = executor_lane(ex, db_get_int2(res, row, 3));
-		if (!lane)
-			continue;
-		lane_push(ex, lane,
-		        &(struct queued_hint){.task_id = db_get_int8(res, row, 1),
-		                .subtask_id = db_get_int8(res, row, 2),
-		                .partition = -1});
-		metric_add(METRIC_STEALS, 1);
-	}
-}
-
-static void on_steal_done(void *arg, const struct err *err)
-{
-	struct executor *ex = arg;
-	int64_t took_ms = clock_mono_ms() - ex->steal_sent_ms, rest_ms = took_ms * STEAL_REST;
-
-	ex->stealing = false;
-	if (err && err->kind == ERR_PERMANENT)
-		log_warn("looking for READY subtasks failed", "error", "e", err);
-	if (ex->steal_found || rest_ms > STEAL_REST_MS_MAX)
-		rest_ms = ex->steal_found ? 0 : STEAL_REST_MS_MAX;
-	if (rest_ms > ex->settings->steal_interval_ms - took_ms)
-		loop_timer_arm(ex->steal_timer, rest_ms);
-	if (!err)
-		claimer_push(ex);
-}
-
-/* Only types that have free slots and whose own queue is empty. */
-static void on_steal_timer(void *arg)
-{
-	struct executor *ex = arg;
-	struct db_params p = DB_PARAMS_INIT;
-	struct db_batch *batch;
-	int16_t types[TYPES_SERVED_MAX];
-	size_t count = 0;
-	int64_t room = 0;
-
-	loop_timer_arm(ex->steal_timer, ex->settings->steal_interval_ms);
-	if (ex->stealing || ex->draining || !ex->readopted || !worker_may_start(ex->worker) ||
-	        !db_async_up(ex->claim_db))
-		return;
-	for (int i = 0; i < ex->lane_count; i++) {
-		if (ex->lanes[i].count > 0 || free_slots(&ex->lanes[i]) <= 0)
-			continue;
-		types[count++] = ex->lanes[i].type->type_id;
-		room += free_slots(&ex->lanes[i]);
-	}
-	if (!count)
-		return;
-	ex->stealing = true;
-	ex->steal_found = false;
-	ex->steal_sent_ms = clock_mono_ms();
-	db_add_int2_array(&p, types, count);
-	db_add_int8(&p, ex->steal_from);
-	db_add_int4(&p, STEAL_TASKS);
-	db_add_int4(&p, (int32_t)(room > 10000 ? 10000 : room));
-	db_add_int4(&p, (int32_t)ex->settings->steal_after_ms);
-	batch = db_batch_new(ex->claim_db, on_steal_result, on_steal_done, ex);
-	db_batch_add(batch, QUERY_SUBTASK_STEAL, &p);
-	db_params_release(&p);
-	db_batch_send(batch);
-}
-
 /* ---- re-adoption: which RUNNING rows name us, and which of those do we know? ---- */
 
 static void readopt_from(struct executor *ex, int64_t task_id);
@@ -368,14 +275,13 @@ void claimer_open(struct executor *ex)
 	ex->claimed_hints = xcalloc(max, sizeof(*ex->claimed_hints));
 	ex->claimed_types = xcalloc(max, sizeof(*ex->claimed_types));
 	ex->claim_db = db_async_new(ex->loop, ex->settings, "obpipe-claim", on_claim_state, ex);
-	ex->steal_timer = loop_timer_new(ex->loop, on_steal_timer, ex);
-	loop_timer_arm(ex->steal_timer, ex->settings->steal_interval_ms);
+	stealer_open(ex);
 }
 
 void claimer_close(struct executor *ex)
 {
 	db_async_free(ex->claim_db);
-	loop_timer_free(ex->steal_timer);
+	stealer_close(ex);
 	free(ex->claimed_hints);
 	free(ex->claimed_types);
 }

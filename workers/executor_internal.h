@@ -3,6 +3,7 @@
  *
  *   hint_queue  Kafka -> a queue of hints a type; pauses, resumes, commits
  *   claimer     hints (and stolen rows) -> claim batches -> attempts; re-adoption
+ *   stealer     READY rows whose hint did not come -> the same queues
  *   runner      attempts -> slot threads (or run here, for types that never block) -> results
  *   completer   results -> complete batches -> hints for the downstreams
  *   handoff     complete batches that also claim the downstreams; roots without a message
@@ -22,6 +23,7 @@
 #include "workers/attempt.h"
 #include "workers/dead_letter.h"
 #include "workers/hint_sender.h"
+#include "workers/id_scan.h"
 #include "workers/worker.h"
 
 #define TYPES_SERVED_MAX 512
@@ -67,6 +69,19 @@ struct runner {
 	pthread_t *ids;
 };
 
+/* Looks for READY rows without a hint, in two walks that take turns. */
+struct stealer {
+	struct loop_timer *timer;
+	struct id_scan front; /* from the lowest running task on */
+	struct id_scan back;  /* below that: what came late or runs again */
+	int64_t back_rest_ms; /* the next back walk is not to begin before */
+	bool looking;
+	bool is_back; /* the look in flight */
+	bool found;   /* the latest look found something */
+	int64_t sent_ms;
+	struct id_slice slice;
+};
+
 struct executor {
 	struct worker *worker;
 	const struct settings *settings;
@@ -81,12 +96,11 @@ struct executor {
 	struct dead_letters dead_letters;
 	/* claimer */
 	struct db_async *claim_db;
-	bool claiming; /* a claim batch is in flight */
-	bool stealing;
-	bool steal_found; /* the latest look found something */
+	bool claiming;  /* a claim batch is in flight */
 	bool readopted; /* since the claim connection came up */
 	bool readopting;
 	int readopt_rows;
+	int first_lane;                    /* whose turn it is to fill the next batch first */
 	int64_t readopt_last;              /* task id the next page starts behind */
 	int64_t claim_worker_id;           /* number the claim in flight was made under */
 	struct queued_hint *claimed_hints; /* of the batch in flight, sorted */
@@ -94,10 +108,7 @@ struct executor {
 	size_t claimed_count;
 	struct attempt *claimed; /* attempts its answer made */
 	size_t claimed_rows;
-	int first_lane;     /* whose turn it is to fill the next batch first */
-	int64_t steal_from; /* task id the next look starts at */
-	int64_t steal_sent_ms;
-	struct loop_timer *steal_timer;
+	struct stealer stealer;
 	/* runner */
 	struct runner runner;
 	struct attempt *running; /* hash of all attempts alive, by key */
@@ -131,6 +142,8 @@ void hint_queue_close(struct executor *ex);
 /* Takes hint i off a lane's front. */
 struct queued_hint lane_pop(struct lane *lane);
 void lane_push(struct executor *ex, struct lane *lane, const struct queued_hint *hint);
+/* Free slots. */
+int lane_room(const struct lane *lane);
 struct lane *executor_lane(struct executor *ex, int16_t type_id);
 /* Resumes lanes that ran low; commits offsets whose hints were claimed or dropped. */
 void hint_queue_tick(struct executor *ex);
@@ -144,6 +157,10 @@ void claimer_push(struct executor *ex);
 void claimer_tick(struct executor *ex);
 /* Starts a list of attempts whose claims are committed. */
 void claimer_start(struct executor *ex, struct attempt *list);
+
+/* ---- stealer.c ---- */
+void stealer_open(struct executor *ex);
+void stealer_close(struct executor *ex);
 
 /* ---- runner.c ---- */
 void runner_open(struct executor *ex);

@@ -23,6 +23,11 @@ struct lane *executor_lane(struct executor *ex, int16_t type_id)
 	return NULL;
 }
 
+int lane_room(const struct lane *lane)
+{
+	return lane->limit - lane->used;
+}
+
 static void set_paused(struct executor *ex, struct lane *lane, bool paused)
 {
 	if (lane->paused == paused)

@@ -12,6 +12,7 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/state.h"
+#include "workers/id_scan.h"
 #include "workers/maintainer_internal.h"
 
 #define LOOK_MS 200
@@ -19,6 +20,8 @@
 #define DEATHS_MAX 3 /* the third worker death in one subtask makes it FAILED */
 #define OLDEST_MS 5000
 #define OLDEST_TASKS 20000
+/* One walk in so many starts at the first task, not at the lowest that runs: see id_scan.h. */
+#define OLDEST_WHOLE 12
 
 struct watched {
 	int64_t worker_id;
@@ -35,7 +38,12 @@ struct sweeper {
 	struct hint_sender *hints;
 	struct watched *watched;
 	size_t count;
-	int64_t oldest_ms;
+	/* age of the oldest READY subtask of each type, gathered over a walk */
+	struct id_scan oldest_scan;
+	int64_t oldest_ms; /* when the last walk ended */
+	int oldest_walks;
+	int64_t *oldest; /* seconds, by type id */
+	size_t oldest_alloc;
 };
 
 static struct watched *find(struct sweeper *s, int64_t worker_id)
@@ -242,11 +250,70 @@ static int look(struct sweeper *s, struct err *err)
 	return rc;
 }
 
-static void no_ready(void *arg, const struct catalog_type *type)
+/* ---- the age of the oldest READY subtask ---- */
+
+static void set_oldest(struct sweeper *s, int16_t type_id, int64_t seconds)
 {
-	metric_set_label(METRIC_OLDEST_READY, type->name, 0);
+	size_t at = (size_t)type_id;
+
+	if (at >= s->oldest_alloc) {
+		s->oldest = xrealloc(s->oldest, (at + 64) * sizeof(*s->oldest));
+		memset(s->oldest + s->oldest_alloc, 0,
+		        (at + 64 - s->oldest_alloc) * sizeof(*s->oldest));
+		s->oldest_alloc = at + 64;
+	}
+	if (s->oldest[at] < seconds)
+		s->oldest[at] = seconds;
 }
 
+static void report_type(void *arg, const struct catalog_type *type)
+{
+	struct sweeper *s = arg;
+	size_t at = (size_t)type->type_id;
+
+	metric_set_label(METRIC_OLDEST_READY, type->name, at < s->oldest_alloc ? s->oldest[at] : 0);
+}
+
+static void end_walk(struct sweeper *s)
+{
+	catalog_each_type(s->worker->catalog, report_type, s);
+	if (s->oldest_alloc)
+		memset(s->oldest, 0, s->oldest_alloc * sizeof(*s->oldest));
+	if (++s->oldest_walks % OLDEST_WHOLE == 0)
+		id_scan_from(&s->oldest_scan, 0);
+	else
+		id_scan_from_lowest(&s->oldest_scan);
+	s->oldest_ms = clock_mono_ms();
+}
+
+static void take_oldest(struct sweeper *s, const PGresult *res)
+{
+	struct id_slice slice = {0};
+
+	for (int row = 0; row < PQntuples(res); row++) {
+		int64_t value = db_get_int8(res, row, 1), more = db_get_int8(res, row, 2);
+
+		switch (db_get_int4(res, row, 0)) {
+		case 0:
+			set_oldest(s, db_get_int2(res, row, 3), value);
+			break;
+		case 1:
+			slice.last = value;
+			slice.full = more == OLDEST_TASKS;
+			break;
+		case 2:
+			slice.lowest = value;
+			slice.max_id = more;
+			break;
+		default:
+			slice.took_us = more;
+		}
+	}
+	if (id_scan_advance(&s->oldest_scan, &slice))
+		end_walk(s);
+}
+
+/* One slice a call while a walk is under way. */
 static void report_oldest(struct sweeper *s)
 {
 	struct db_params p = DB_PARAMS_INIT;
@@ -255,13 +322,11 @@ static void report_oldest(struct sweeper *s)
 
 	if (clock_mono_ms() - s->oldest_ms < OLDEST_MS)
 		return;
-	s->oldest_ms = clock_mono_ms();
+	db_add_int8(&p, s->oldest_scan.next);
+	db_add_int8(&p, id_scan_end(&s->oldest_scan));
 	db_add_int4(&p, OLDEST_TASKS);
 	if (db_query(&s->db, QUERY_SUBTASK_OLDEST_READY, &p, &res, &err) == 0) {
-		catalog_each_type(s->worker->catalog, no_ready, NULL);
-		for (int row = 0; row < PQntuples(res); row++)
-			metric_set_label(METRIC_OLDEST_READY, db_get_text(res, row, 0),
-			        db_get_int8(res, row, 1));
+		take_oldest(s, res);
 		PQclear(res);
 	}
 	db_params_release(&p);
@@ -298,6 +363,7 @@ struct sweeper *sweeper_start(struct worker *w, struct err *err)
 
 	s->worker = w;
 	s->settings = &w->settings;
+	id_scan_init(&s->oldest_scan);
 	db_init(&s->db, s->settings, "obpipe-sweeper");
 	s->hints = hint_sender_new(s->settings, w->catalog, err);
 	if (!s->hints)
@@ -316,5 +382,6 @@ void sweeper_stop(struct sweeper *s)
 	hint_sender_free(s->hints, 1000);
 	db_release(&s->db);
 	free(s->watched);
+	free(s->oldest);
 	free(s);
 }

@@ -1,7 +1,27 @@
--- Age of the oldest READY subtask of each type, among the first $1 running tasks.
-SELECT y.name, (extract(epoch FROM clock_timestamp() - min(s.ready_at)))::bigint AS seconds
-  FROM (SELECT task_id FROM task WHERE state = 1 AND ready > 0
-         ORDER BY task_id LIMIT $1::integer) t
-  JOIN subtask s USING (task_id) JOIN subtask_type y USING (type_id)
- WHERE s.state = 2 AND NOT s.held AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
- GROUP BY y.name;
+-- Age of the oldest READY subtask of each type, of the running tasks from $1 to $2 - 1 (kind 0). The
+-- last rows tell about the look as in subtask_steal: kind 1 the last task and how many, kind 2 the
+-- first one and the highest task id there is, kind 3 the us it took.
+-- $1 $2 task ids  $3 tasks to look at
+WITH looked AS MATERIALIZED (
+  SELECT task_id, ready FROM task
+   WHERE state = 1 AND task_id >= $1::bigint AND task_id < $2::bigint
+   ORDER BY task_id LIMIT $3::integer
+), oldest AS (
+  SELECT s.type_id, min(s.ready_at) AS ready_at
+    FROM looked l JOIN subtask s USING (task_id)
+   WHERE l.ready > 0 AND s.state = 2 AND NOT s.held
+     AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
+   GROUP BY s.type_id
+)
+SELECT 0 AS kind, (extract(epoch FROM clock_timestamp() - ready_at))::bigint AS value,
+       0::bigint AS more, type_id
+  FROM oldest
+UNION ALL
+SELECT 1, coalesce(max(task_id), 0), count(*)::bigint, 0::smallint FROM looked
+UNION ALL
+SELECT 2, coalesce(min(task_id), 0), (SELECT coalesce(max(task_id), 0) FROM task), 0::smallint
+  FROM looked
+UNION ALL
+SELECT 3, 0::bigint,
+       (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000000)::bigint,
+       0::smallint;
