@@ -265,20 +265,22 @@ static void gather(struct intake *in)
 
 /* ---- recording ---- */
 
-struct trace_of_task {
-	int64_t task_id;
+struct new_task {
+	int64_t task_id, first_subtask_id;
+	const struct template *template;
 	const char *traceparent;
 };
 
 static int by_task(const void *a, const void *b)
 {
-	int64_t x = ((const struct trace_of_task *)a)->task_id;
-	int64_t y = ((const struct trace_of_task *)b)->task_id;
+	int64_t x = ((const struct new_task *)a)->task_id;
+	int64_t y = ((const struct new_task *)b)->task_id;
 
 	return x < y ? -1 : x > y;
 }
 
-static size_t list_traces(const struct intake_item *items, size_t count, struct trace_of_task **ret)
+/* The batch's tasks by id. */
+static size_t list_tasks(const struct intake_item *items, size_t count, struct new_task **ret)
 {
 	size_t n = 0, at = 0;
 
@@ -287,21 +289,41 @@ static size_t list_traces(const struct intake_item *items, size_t count, struct 
 	*ret = xcalloc(n + 1, sizeof(**ret));
 	for (size_t i = 0; i < count; i++)
 		for (size_t t = 0; t < items[i].request.task_count; t++)
-			(*ret)[at++] = (struct trace_of_task){
-			        items[i].request.tasks[t].task_id, items[i].traceparent};
+			(*ret)[at++] = (struct new_task){
+			        .task_id = items[i].request.tasks[t].task_id,
+			        .first_subtask_id = items[i].request.tasks[t].first_subtask_id,
+			        .template = items[i].template,
+			        .traceparent = items[i].traceparent};
 	qsort(*ret, n, sizeof(**ret), by_task);
 	return n;
+}
+
+/* Roots are READY from the start. */
+static void announce_roots(struct intake *in, const struct new_task *task)
+{
+	const struct template *t = task->template;
+
+	for (int n = 0; n < t->node_count; n++) {
+		int64_t subtask_id = task->first_subtask_id + n;
+
+		if (t->nodes[n].upstream_count)
+			continue;
+		if (!handoff_box_put(in->worker->box, task->task_id, subtask_id,
+		            t->nodes[n].type_id, task->traceparent))
+			hint_send(in->hints, task->task_id, subtask_id, t->nodes[n].type_id,
+			        task->traceparent);
+	}
 }
 
 static void publish(
         struct intake *in, const struct intake_item *items, size_t count, const PGresult *res)
 {
-	struct trace_of_task *traces;
-	size_t n = list_traces(items, count, &traces);
+	struct new_task *tasks;
+	size_t n = list_tasks(items, count, &tasks);
 
 	for (int row = 0; row < PQntuples(res); row++) {
-		struct trace_of_task key = {.task_id = db_get_int8(res, row, 1)};
-		const struct trace_of_task *found;
+		struct new_task key = {.task_id = db_get_int8(res, row, 1)};
+		const struct new_task *found;
 
 		if (db_get_int4(res, row, 0) == 1) {
 			metric_add(METRIC_INTAKE_REQUESTS, key.task_id);
@@ -309,14 +331,11 @@ static void publish(
 			metric_add(METRIC_INTAKE_COPIES, (int64_t)count - key.task_id);
 			continue;
 		}
-		found = bsearch(&key, traces, n, sizeof(key), by_task);
-		if (handoff_box_put(in->worker->box, key.task_id, db_get_int8(res, row, 2),
-		            db_get_int2(res, row, 3), found ? found->traceparent : NULL))
-			continue;
-		hint_send(in->hints, key.task_id, db_get_int8(res, row, 2),
-		        db_get_int2(res, row, 3), found ? found->traceparent : NULL);
+		found = bsearch(&key, tasks, n, sizeof(key), by_task);
+		if (found && found->template)
+			announce_roots(in, found);
 	}
-	free(traces);
+	free(tasks);
 }
 
 /* Bad data in one request must not take the others along: halve until it stands alone. */

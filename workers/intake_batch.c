@@ -9,8 +9,9 @@
 void intake_item_release(struct intake_item *item)
 {
 	for (size_t i = 0; item->contexts && i < item->request.task_count; i++)
-		free(item->contexts[i]);
+		free(item->contexts[i]), free(item->moves[i]);
 	free(item->contexts);
+	free(item->moves);
 	request_release(&item->request);
 	free(item->traceparent);
 	free(item->body);
@@ -19,12 +20,28 @@ void intake_item_release(struct intake_item *item)
 	*item = (struct intake_item){0};
 }
 
+/* The moves of a creation: the task's, then each node's in the order of ids (rules 110, 10, 12). */
+static char *creation_moves(const struct template *t, int64_t first_subtask_id)
+{
+	struct strbuf sb = STRBUF_INIT;
+
+	strbuf_grow(&sb, 16 + (size_t)t->node_count * 16);
+	strbuf_adds(&sb, "110:0:0");
+	for (int n = 0; n < t->node_count; n++) {
+		strbuf_adds(&sb, t->nodes[n].upstream_count ? " 10:" : " 12:");
+		strbuf_add_i64(&sb, first_subtask_id + n);
+		strbuf_adds(&sb, ":0");
+	}
+	return strbuf_detach(&sb, NULL);
+}
+
 int intake_item_prepare(struct intake_item *item, struct err *err)
 {
 	const struct request *r = &item->request;
 	struct strbuf text = STRBUF_INIT;
 
 	item->contexts = xcalloc(r->task_count + 1, sizeof(*item->contexts));
+	item->moves = xcalloc(r->task_count + 1, sizeof(*item->moves));
 	for (size_t i = 0; i < r->task_count; i++) {
 		json_t *values = request_task_values(r, &r->tasks[i]);
 		json_t *context = NULL;
@@ -36,6 +53,7 @@ int intake_item_prepare(struct intake_item *item, struct err *err)
 		json_append(&text, context);
 		json_decref(context);
 		item->contexts[i] = strbuf_detach(&text, NULL);
+		item->moves[i] = creation_moves(item->template, r->tasks[i].first_subtask_id);
 	}
 	json_append(&text, r->body);
 	item->body = strbuf_detach(&text, NULL);
@@ -89,7 +107,8 @@ static void message_params(struct db_params *p, const struct intake_item *items,
 	free(traces), free(traceparents), free(clusters), free(bodies), free(accepted);
 }
 
-static void task_params(struct db_params *p, const struct intake_item *items, size_t count)
+static void task_params(struct db_params *p, const struct intake_item *items, size_t count,
+        const char *who, int32_t generation)
 {
 	size_t n = count + 1, at = 0; /* executors are one a message */
 
@@ -104,6 +123,7 @@ static void task_params(struct db_params *p, const struct intake_item *items, si
 	COLUMN(const char *, contexts);
 	COLUMN(int32_t, places);
 	COLUMN(const char *, executors);
+	COLUMN(const char *, moves);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct request *r = &items[i].request;
@@ -117,6 +137,7 @@ static void task_params(struct db_params *p, const struct intake_item *items, si
 			hosts[at] = r->tasks[t].host_id;
 			servers[at] = r->tasks[t].obproxy_server_id;
 			contexts[at] = items[i].contexts[t];
+			moves[at] = items[i].moves[t];
 			places[at] = (int32_t)i + 1; /* SQL counts from 1 */
 		}
 		executors[i] = r->executor;
@@ -131,6 +152,10 @@ static void task_params(struct db_params *p, const struct intake_item *items, si
 	db_add_text_array(p, executors, count);
 	free(tasks), free(firsts), free(templates), free(hosts), free(servers);
 	free(contexts), free(places), free(executors);
+	db_add_text(p, who);
+	db_add_int4(p, generation);
+	db_add_text_array(p, moves, at);
+	free(moves);
 }
 
 void intake_params(struct db_params *p, const struct intake_item *items, size_t count,
@@ -138,7 +163,5 @@ void intake_params(struct db_params *p, const struct intake_item *items, size_t 
 {
 	db_params_clear(p);
 	message_params(p, items, count);
-	task_params(p, items, count);
-	db_add_text(p, who);
-	db_add_int4(p, generation);
+	task_params(p, items, count, who, generation);
 }

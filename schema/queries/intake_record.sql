@@ -5,8 +5,9 @@
 -- $6 clients $7 trace ids $8 traceparents $9 cluster ids $10 bodies $11 accepted at
 -- Tasks: $12 task ids $13 first subtask ids $14 template ids $15 host ids $16 obproxy server ids
 -- $17 contexts $18 place of its message in the arrays above $19 executors (by message)
--- $20 who  $21 generation of the topic
--- Rows: kind 0 = subtask READY; kind 1 = task_id requests recorded, subtask_id tasks recorded.
+-- $20 who  $21 generation of the topic  $22 moves of the creation (by task)
+-- Rows: kind 0 = a task recorded; kind 1 = task_id requests recorded, tasks how many tasks. What of a
+-- task became READY the caller knows from its template: subtasks are inserted without RETURNING.
 WITH fresh AS (
   INSERT INTO request (generation, partition, "offset", request_id, outcome, user_name, client,
                        trace_id, traceparent, cluster_id, body, accepted_at)
@@ -29,8 +30,9 @@ WITH fresh AS (
 ), work AS (
   SELECT w.*, ($3::text[])[w.place] AS request_id
     FROM unnest($12::bigint[], $13::bigint[], $14::integer[], $15::bigint[], $16::bigint[],
-                $17::text[], $18::integer[])
-         AS w(task_id, first_subtask_id, template_id, host_id, obproxy_server_id, context, place)
+                $17::text[], $18::integer[], $22::text[])
+         AS w(task_id, first_subtask_id, template_id, host_id, obproxy_server_id, context, place,
+              moves)
    -- "IS TRUE" keeps it a hashed lookup instead of a join.
    WHERE (($3::text[])[w.place] IN (SELECT request_id FROM fresh)) IS TRUE
 ), new_task AS (
@@ -54,14 +56,11 @@ WITH fresh AS (
          CASE WHEN n.waiting = 0 THEN 2 ELSE 1 END,
          CASE WHEN n.waiting = 0 THEN clock_timestamp() END
     FROM new_task t JOIN template_node n USING (template_id)
-  RETURNING task_id, subtask_id, type_id, state
 ), recorded AS (
   INSERT INTO event (task_id, first, sequence, at, who, moves)
-  SELECT task_id, 1, count(*) + 1, clock_timestamp(), $20::text,
-         '110:0:0' || string_agg(CASE state WHEN 2 THEN ' 12:' ELSE ' 10:' END || subtask_id || ':0',
-                                 '' ORDER BY subtask_id)
-    FROM made GROUP BY task_id
+  SELECT w.task_id, 1, p.node_count + 1, clock_timestamp(), $20::text, w.moves
+    FROM work w JOIN template p USING (template_id)
 )
-SELECT 0 AS kind, task_id, subtask_id, type_id FROM made WHERE state = 2
+SELECT 0 AS kind, task_id, 0::bigint AS tasks FROM new_task
 UNION ALL
-SELECT 1, (SELECT count(*) FROM fresh), (SELECT count(*) FROM new_task), 0::smallint;
+SELECT 1, (SELECT count(*) FROM fresh), (SELECT count(*) FROM new_task);
