@@ -35,6 +35,8 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 	bool assigned = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
 	struct kafka_partition *parts = xcalloc((size_t)list->cnt + 1, sizeof(*parts));
 
+	if (assigned)
+		metric_add(METRIC_KAFKA_ASSIGNMENTS, 1);
 	for (int i = 0; i < list->cnt; i++)
 		parts[i] = (struct kafka_partition){.topic = list->elems[i].topic,
 		        .partition = list->elems[i].partition,

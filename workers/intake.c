@@ -255,6 +255,8 @@ static void gather(struct intake *in)
 
 		if (got < 0)
 			log_warn("reading requests", "error", "e", &err);
+		if (got == 0 && !in->count)
+			metric_set(METRIC_INTAKE_LAG, 0);
 		if (got <= 0)
 			return;
 		atomic_store(&in->worker->kafka_up, true);
@@ -431,6 +433,8 @@ static void record_batch(struct intake *in)
 		struct err err = {0};
 
 		if (record(in, in->items, in->count, &err) == 0) {
+			metric_set_us(METRIC_INTAKE_LAG,
+			        clock_unix_us() - in->items[in->count - 1].request.accepted_at_us);
 			advance(in);
 			break;
 		}
