@@ -58,6 +58,18 @@ static void apply(struct auditor *a, struct replay *r, const json_t *move)
 		*operation = (int)rule->operation;
 }
 
+/* By its key, which costs less than reading a million events of others. */
+static bool is_ours(const struct auditor *a, const struct kafka_message *msg)
+{
+	char key[24] = "";
+	int64_t task;
+
+	assert_in_range(msg->key_bytes, 1, sizeof(key) - 1);
+	memcpy(key, msg->key, msg->key_bytes);
+	task = strtoll(key, NULL, 10);
+	return task >= a->first && task < a->first + a->count;
+}
+
 static void take_event(struct auditor *a, const struct kafka_message *msg)
 {
 	json_t *event = json_loadb(msg->value, msg->value_bytes, 0, NULL);
@@ -69,18 +81,17 @@ static void take_event(struct auditor *a, const struct kafka_message *msg)
 	json_t *move;
 
 	assert_non_null(event);
-	if (task >= a->first && task < a->first + a->count) {
-		r = &a->tasks[task - a->first];
-		if (first > r->next)
-			fail_msg("task %lld: move %lld came when %lld was expected",
-			        (long long)task, (long long)first, (long long)r->next);
-		/* An exact copy of an earlier one is allowed. */
-		json_array_foreach (json_object_get(data, "moves"), i, move)
-			if (json_integer_value(json_object_get(move, "number")) == r->next) {
-				apply(a, r, move);
-				r->next++;
-			}
-	}
+	assert_in_range(task, a->first, a->first + a->count - 1); /* as its key says */
+	r = &a->tasks[task - a->first];
+	if (first > r->next)
+		fail_msg("task %lld: move %lld came when %lld was expected", (long long)task,
+		        (long long)first, (long long)r->next);
+	/* An exact copy of an earlier one is allowed. */
+	json_array_foreach (json_object_get(data, "moves"), i, move)
+		if (json_integer_value(json_object_get(move, "number")) == r->next) {
+			apply(a, r, move);
+			r->next++;
+		}
 	json_decref(event);
 }
 
@@ -160,8 +171,10 @@ void audit(struct stack *s, int64_t first, int count)
 		struct kafka_message msg;
 
 		while (kafka_consumer_poll(c, POLL_MS, &msg, &err) == 1) {
-			take_event(&a, &msg);
+			if (is_ours(&a, &msg))
+				take_event(&a, &msg);
 			kafka_message_done(&msg);
+			until = clock_mono_ms() + SOON_MS;
 		}
 		if (clock_mono_ms() > until)
 			fail_msg("events are missing: task %lld has %lld moves on the topic",
