@@ -47,8 +47,8 @@ all_threads() {
 # print_threads BEFORE AFTER SUBTASKS: files of all_threads().
 print_threads() {
   printf '\n| thread or process | CPU us a subtask |\n| --- | --- |\n'
-  # shellcheck disable=SC2154 # tick_us: bench/cost.sh
-  awk -F'\t' -v tick="$tick_us" -v n="$3" '
+  # shellcheck disable=SC2154 # TICK_US: bench/cost.sh
+  awk -F'\t' -v tick="$TICK_US" -v n="$3" '
     NR == FNR {was[$2] += $1; next}
     {now[$2] += $1}
     END {for (t in now) {us = (now[t] - was[t]) * tick / n
