@@ -78,6 +78,7 @@ static int open_handle(struct kafka_producer *p, struct err *err)
 	const struct property hints[] = {
 	        {"acks", "1"},
 	        {"linger.ms", "0"},
+	        {"max.in.flight", "1"}, /* as above */
 	        {"message.timeout.ms", "2000"},
 	        {"queue.buffering.max.messages", "100000"},
 	        {"partitioner", "murmur2_random"},
