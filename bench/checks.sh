@@ -6,7 +6,7 @@ wait_relayed() {
   local i seen
 
   for ((i = 0; i < 100; i++)); do
-    seen=$(sql -c 'SELECT pg_visible_in_snapshot((SELECT max(xid) FROM event),
+    seen=$(sql -c 'SELECT pg_visible_in_snapshot((SELECT max(xid) FROM event_batch),
                                                  (SELECT snapshot::pg_snapshot FROM relay))')
     [[ $seen != t ]] || return 0
     sleep 0.3

@@ -19,7 +19,7 @@ load_finished() { # TASKS EVENTS-OF-HOW-MANY
     say "bench: $((last - first)) of $1 finished tasks stored, $((SECONDS - began)) s"
   done
   # What autovacuum would have done in the weeks that so many tasks take.
-  sql -c 'VACUUM (FREEZE, ANALYZE) task, task_info, subtask, event, request, subtask_log'
+  sql -c 'VACUUM (FREEZE, ANALYZE) task, task_info, subtask, event_batch, request, subtask_log'
   sql -c CHECKPOINT
   start_producer
   put growth_load_s $((SECONDS - began))

@@ -24,11 +24,10 @@ SELECT i, 12 * i + n.node, nextval('claim_number'), 1, now() - interval '1 day',
        n.type_id, 6, 0
   FROM generate_series(:from, :until - 1) i,
        template_node n JOIN template p USING (template_id) WHERE p.name = 'noop-chain';
-INSERT INTO event (xid, task_id, first, sequence, at, who, moves)
-SELECT (3 + i % 500)::text::xid8, i,
-       CASE WHEN k = 0 THEN 1 ELSE 12 + k / 2 * 3 + k % 2 * 2 END,
-       13 + k / 2 * 3 + k % 2,
-       now() - interval '1 day', 'worker/1',
-       '40:' || 12 * i || ':1000001 20:' || 12 * i + 1 || ':0'
-  FROM generate_series(greatest(:from, :with_events), :until - 1) i, generate_series(0, 24) k;
+INSERT INTO event_batch (xid, at, who, entries)
+SELECT (3 + i / 32 % 500)::text::xid8, now() - interval '1 day', 'worker/1',
+       string_agg(i || ' ' || CASE WHEN k = 0 THEN 1 ELSE 12 + k / 2 * 3 + k % 2 * 2 END
+                  || ' 40:' || 12 * i || ':1000001 20:' || 12 * i + 1 || ':0', E'\n')
+  FROM generate_series(greatest(:from, :with_events), :until - 1) i, generate_series(0, 24) k
+ GROUP BY i / 32, k;
 COMMIT;

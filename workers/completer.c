@@ -289,7 +289,7 @@ static void add_logs(struct executor *ex, struct db_batch *batch, size_t count)
 /* Parameters of subtask_complete, gathered row by row. */
 struct move_rows {
 	int64_t *tasks, *subtasks, *claims, *downs;
-	int16_t *rules, *states, *takes;
+	int16_t *rules, *states, *takes, *nodes, *types, *waiting;
 	int32_t *delays, *down_first, *down_last;
 	size_t count, down_count, down_alloc;
 };
@@ -302,11 +302,19 @@ static void add_downstreams(struct executor *ex, struct move_rows *m, const stru
 		m->down_alloc = (m->down_count + n) * 2;
 		m->downs = xrealloc(m->downs, m->down_alloc * sizeof(*m->downs));
 		m->takes = xrealloc(m->takes, m->down_alloc * sizeof(*m->takes));
+		m->nodes = xrealloc(m->nodes, m->down_alloc * sizeof(*m->nodes));
+		m->types = xrealloc(m->types, m->down_alloc * sizeof(*m->types));
+		m->waiting = xrealloc(m->waiting, m->down_alloc * sizeof(*m->waiting));
 	}
 	m->down_first[m->count] = (int32_t)m->down_count + 1; /* SQL counts from 1 */
 	for (size_t i = 0; i < n; i++) {
+		int16_t node = a->node->downstreams[i];
+
 		m->takes[m->down_count] = ex->handing && handoff_hold(ex, a, (int)i);
-		m->downs[m->down_count++] = a->first_subtask_id + a->node->downstreams[i];
+		m->nodes[m->down_count] = node;
+		m->types[m->down_count] = a->template->nodes[node].type_id;
+		m->waiting[m->down_count] = a->template->nodes[node].upstream_count;
+		m->downs[m->down_count++] = a->first_subtask_id + node;
 	}
 	m->down_last[m->count] = (int32_t)m->down_count;
 }
@@ -354,6 +362,9 @@ static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
 	db_add_text(&p, worker_who(ex->worker, "worker"));
 	db_add_int2_array(&p, m.takes, ex->handing ? m.down_count : 0);
 	db_add_int8(&p, ex->handing ? worker_id : 0);
+	db_add_int2_array(&p, m.nodes, m.down_count);
+	db_add_int2_array(&p, m.types, m.down_count);
+	db_add_int2_array(&p, m.waiting, m.down_count);
 	if (ex->handing) {
 		db_add_int8(&share, worker_id);
 		db_batch_add(batch, QUERY_WORKER_SHARE, &share);
@@ -364,6 +375,7 @@ static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
 	db_params_release(&p);
 	free(m.tasks), free(m.subtasks), free(m.claims), free(m.downs), free(m.rules);
 	free(m.states), free(m.takes), free(m.delays), free(m.down_first), free(m.down_last);
+	free(m.nodes), free(m.types), free(m.waiting);
 }
 
 void completer_push(struct executor *ex)

@@ -6,12 +6,14 @@
 #include "common/json.h"
 #include "common/mem.h"
 
+#define TRACEPARENT_CHARS "0123456789abcdef-"
+
 void intake_item_release(struct intake_item *item)
 {
 	for (size_t i = 0; item->contexts && i < item->request.task_count; i++)
-		free(item->contexts[i]), free(item->moves[i]);
+		free(item->contexts[i]), free(item->entries[i]);
 	free(item->contexts);
-	free(item->moves);
+	free(item->entries);
 	request_release(&item->request);
 	free(item->traceparent);
 	free(item->body);
@@ -20,13 +22,23 @@ void intake_item_release(struct intake_item *item)
 	*item = (struct intake_item){0};
 }
 
-/* The moves of a creation: the task's, then each node's in the order of ids (rules 110, 10, 12). */
-static char *creation_moves(const struct template *t, int64_t first_subtask_id)
+/*
+ * What the creation of a task is in table event_batch: its moves are the task's, then each node's in
+ * the order of ids (rules 110, 10, 12).
+ */
+static char *creation_entry(
+        const struct intake_item *item, int64_t task_id, int64_t first_subtask_id)
 {
+	const struct template *t = item->template;
 	struct strbuf sb = STRBUF_INIT;
 
-	strbuf_grow(&sb, 16 + (size_t)t->node_count * 16);
-	strbuf_adds(&sb, "110:0:0");
+	strbuf_grow(&sb, 128 + (size_t)t->node_count * 16);
+	strbuf_add_i64(&sb, task_id);
+	strbuf_addf(&sb, " 1 @%s/%d@", t->name, (int)t->version);
+	/* Foreign bytes must not end the line or a field of it. */
+	if (item->traceparent && !item->traceparent[strspn(item->traceparent, TRACEPARENT_CHARS)])
+		strbuf_adds(&sb, item->traceparent);
+	strbuf_adds(&sb, " 110:0:0");
 	for (int n = 0; n < t->node_count; n++) {
 		strbuf_adds(&sb, t->nodes[n].upstream_count ? " 10:" : " 12:");
 		strbuf_add_i64(&sb, first_subtask_id + n);
@@ -41,7 +53,7 @@ int intake_item_prepare(struct intake_item *item, struct err *err)
 	struct strbuf text = STRBUF_INIT;
 
 	item->contexts = xcalloc(r->task_count + 1, sizeof(*item->contexts));
-	item->moves = xcalloc(r->task_count + 1, sizeof(*item->moves));
+	item->entries = xcalloc(r->task_count + 1, sizeof(*item->entries));
 	for (size_t i = 0; i < r->task_count; i++) {
 		json_t *values = request_task_values(r, &r->tasks[i]);
 		json_t *context = NULL;
@@ -53,7 +65,8 @@ int intake_item_prepare(struct intake_item *item, struct err *err)
 		json_append(&text, context);
 		json_decref(context);
 		item->contexts[i] = strbuf_detach(&text, NULL);
-		item->moves[i] = creation_moves(item->template, r->tasks[i].first_subtask_id);
+		item->entries[i] = creation_entry(
+		        item, r->tasks[i].task_id, r->tasks[i].first_subtask_id);
 	}
 	json_append(&text, r->body);
 	item->body = strbuf_detach(&text, NULL);
@@ -123,7 +136,7 @@ static void task_params(struct db_params *p, const struct intake_item *items, si
 	COLUMN(const char *, contexts);
 	COLUMN(int32_t, places);
 	COLUMN(const char *, executors);
-	COLUMN(const char *, moves);
+	COLUMN(const char *, entries);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct request *r = &items[i].request;
@@ -137,7 +150,7 @@ static void task_params(struct db_params *p, const struct intake_item *items, si
 			hosts[at] = r->tasks[t].host_id;
 			servers[at] = r->tasks[t].obproxy_server_id;
 			contexts[at] = items[i].contexts[t];
-			moves[at] = items[i].moves[t];
+			entries[at] = items[i].entries[t];
 			places[at] = (int32_t)i + 1; /* SQL counts from 1 */
 		}
 		executors[i] = r->executor;
@@ -154,8 +167,8 @@ static void task_params(struct db_params *p, const struct intake_item *items, si
 	free(contexts), free(places), free(executors);
 	db_add_text(p, who);
 	db_add_int4(p, generation);
-	db_add_text_array(p, moves, at);
-	free(moves);
+	db_add_text_array(p, entries, at);
+	free(entries);
 }
 
 void intake_params(struct db_params *p, const struct intake_item *items, size_t count,

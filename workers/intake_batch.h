@@ -20,7 +20,7 @@ struct intake_item {
 	char *traceparent; /* may be NULL */
 	char *body;        /* JSON text, for the request row */
 	char **contexts;   /* one a task */
-	char **moves;      /* one a task: its creation, as an event row has it */
+	char **entries;    /* one a task: its creation, as a line of event_batch has it */
 	void *raw;         /* the message's bytes, for the dead-letter topic */
 	size_t raw_bytes;
 	char *key;
@@ -28,7 +28,7 @@ struct intake_item {
 };
 
 void intake_item_release(struct intake_item *item);
-/* Renders contexts, creation moves and body of a decoded request. PERMANENT when the template
+/* Renders contexts, creation entries and body of a decoded request. PERMANENT when the template
  * refuses its values.
  */
 int intake_item_prepare(struct intake_item *item, struct err *err)

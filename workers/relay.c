@@ -21,6 +21,7 @@
 #include "common/mem.h"
 #include "common/message.h"
 #include "common/metrics.h"
+#include "workers/event_list.h"
 #include "workers/maintainer_internal.h"
 
 #define LEADER_KEY INT64_C(0x6f62706970650001) /* "obpipe", 1 */
@@ -35,6 +36,8 @@
 #define QUIET_TIMES 4
 #define STREAM_TIMEOUT_MS (3600 * 1000)
 #define XIP_MAX 4096
+/* Rows of event_batch that are read at once, some 100 bytes an event and 32 events each. */
+#define ROWS_MAX 2000
 /* Before anything: sees no transaction. */
 #define SNAPSHOT_NONE "1:1:"
 
@@ -52,6 +55,7 @@ struct relay {
 	int64_t saved_ms;
 	/* the read under way */
 	char *next_snapshot;
+	struct event_list events;
 	int64_t rows;      /* its events */
 	int64_t pending;   /* events not acknowledged yet */
 	int64_t oldest_us; /* of its events; 0: none */
@@ -132,30 +136,44 @@ static int send_event(struct relay *r, const struct event_row *row)
 	return 0;
 }
 
-static bool on_row(void *arg, const PGresult *res)
+static int send_list(struct relay *r)
+{
+	for (size_t i = 0; i < r->events.count; i++) {
+		const struct event_row *row = &r->events.rows[i];
+
+		if (!r->oldest_us || row->at_us < r->oldest_us)
+			r->oldest_us = row->at_us;
+		r->rows++;
+		if (send_event(r, row) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A row of relay_read into the list, or the snapshot out of it. */
+static void take_row(struct relay *r, const PGresult *res, int row)
+{
+	const char *who = db_get_text(res, row, 1), *entries = db_get_text(res, row, 2);
+	struct err err = {0};
+
+	if (!entries) {
+		free(r->next_snapshot);
+		r->next_snapshot = xstrdup(who);
+	} else if (event_list_add(&r->events, db_get_time(res, row, 0), who, entries, &err) < 0) {
+		/* Written by a program that is not ours: others are not to be lost by it. */
+		log_error("event rows hold something else", "error", "e", &err);
+	}
+}
+
+static bool on_sorted_row(void *arg, const PGresult *res)
 {
 	struct relay *r = arg;
-	const struct event_row row = {
-	        .task_id = db_get_int8(res, 0, 0),
-	        .first = db_get_int8(res, 0, 1),
-	        .sequence = db_get_int8(res, 0, 2),
-	        .at_us = db_get_time(res, 0, 3),
-	        .who = db_get_text(res, 0, 4),
-	        .moves = db_get_text(res, 0, 5),
-	        .template = db_get_text(res, 0, 6),
-	        .version = db_get_int4(res, 0, 7),
-	        .traceparent = db_get_text(res, 0, 8),
-	};
+	int rc;
 
-	if (row.task_id == 0) {
-		free(r->next_snapshot);
-		r->next_snapshot = xstrdup(row.who);
-		return true;
-	}
-	if (!r->oldest_us || row.at_us < r->oldest_us)
-		r->oldest_us = row.at_us;
-	r->rows++;
-	return send_event(r, &row) == 0;
+	take_row(r, res, 0);
+	rc = send_list(r);
+	event_list_clear(&r->events);
+	return rc == 0;
 }
 
 /* Splits "xmin:xmax:xip,xip" into the parameters of relay_read. */
@@ -177,16 +195,37 @@ static void snapshot_params(const char *snapshot, struct db_params *p)
 	free(xip);
 }
 
+/* What fits into memory is sorted here: that costs the database less. */
+static int read_rows(struct relay *r, struct db_params *p, bool *ret_all, struct err *err)
+{
+	PGresult *res;
+
+	db_add_int8(p, ROWS_MAX);
+	if (db_query(&r->db, QUERY_RELAY_READ, p, &res, err) < 0)
+		return -1;
+	*ret_all = PQntuples(res) <= ROWS_MAX;
+	for (int row = 0; *ret_all && row < PQntuples(res); row++)
+		take_row(r, res, row);
+	PQclear(res);
+	event_list_sort(&r->events);
+	send_list(r);
+	event_list_clear(&r->events);
+	return 0;
+}
+
 /* One batch, from its rows to its reports. */
 static int read_once(struct relay *r, struct err *err)
 {
 	struct db_params p = DB_PARAMS_INIT;
+	bool all = false;
 	int rc;
 
 	r->rows = r->oldest_us = 0;
 	r->read_us = clock_mono_us();
 	snapshot_params(r->snapshot, &p);
-	rc = db_stream(&r->db, QUERY_RELAY_READ, &p, on_row, r, err);
+	rc = read_rows(r, &p, &all, err);
+	if (rc == 0 && !all)
+		rc = db_stream(&r->db, QUERY_RELAY_READ_SORTED, &p, on_sorted_row, r, err);
 	db_params_release(&p);
 	if (rc < 0) {
 		r->failed = true; /* what came of it may be half: read again */
@@ -390,6 +429,7 @@ void relay_stop(struct relay *r)
 	kafka_producer_free(r->producer, 5000);
 	db_release(&r->db);
 	strbuf_release(&r->text);
+	event_list_release(&r->events);
 	free(r->snapshot);
 	free(r->next_snapshot);
 	free(r->topic);

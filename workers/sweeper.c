@@ -134,6 +134,8 @@ static int move_rows(
 	db_add_text(&move, worker_who(s->worker, "sweeper"));
 	db_add_int2_array(&move, NULL, 0);
 	db_add_int8(&move, 0);
+	for (int i = 0; i < 3; i++)
+		db_add_int2_array(&move, NULL, 0); /* node, type, upstreams of no downstream */
 	if (db_exec(&s->db, "BEGIN", err) == 0 &&
 	        db_query(&s->db, QUERY_TASK_LOCK, &lock, NULL, err) == 0 &&
 	        db_query(&s->db, QUERY_SUBTASK_COMPLETE, &move, res, err) == 0)

@@ -31,8 +31,7 @@ WITH t AS (
    WHERE k.task_id = (SELECT task_id FROM t) AND r.again > 0
   RETURNING k.task_id, k.sequence, r.n, r.moves
 ), recorded AS (
-  INSERT INTO event (task_id, first, sequence, at, who, moves)
-  SELECT task_id, sequence - n, sequence, clock_timestamp(), $3::text, moves || ' 140:0:0'
-    FROM bumped
+  INSERT INTO event_batch (who, entries)
+  SELECT $3::text, task_id || ' ' || sequence - n || ' ' || moves || ' 140:0:0' FROM bumped
 )
 SELECT r.subtask_id, y.name AS type FROM ready r JOIN subtask_type y USING (type_id);

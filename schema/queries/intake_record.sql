@@ -1,11 +1,11 @@
 -- Records a batch of request messages: the request rows, and of those that are new their tasks,
--- subtasks (rules 10, 12), creation events (110 first). A task id that exists already fails the
+-- roots (rule 12; the rest is PENDING by the template), creation events. A task id that exists already fails the
 -- whole batch with 23505; the caller then finds the one request by halving.
 -- Messages: $1 partitions $2 offsets $3 request ids $4 outcomes (1 use it, 3 dead letter) $5 users
 -- $6 clients $7 trace ids $8 traceparents $9 cluster ids $10 bodies $11 accepted at
 -- Tasks: $12 task ids $13 first subtask ids $14 template ids $15 host ids $16 obproxy server ids
 -- $17 contexts $18 place of its message in the arrays above $19 executors (by message)
--- $20 who  $21 generation of the topic  $22 moves of the creation (by task)
+-- $20 who  $21 generation of the topic  $22 entry of the creation in event_batch (by task)
 -- Rows: kind 0 = a task recorded; kind 1 = task_id requests recorded, tasks how many tasks. What of a
 -- task became READY the caller knows from its template: subtasks are inserted without RETURNING.
 WITH fresh AS (
@@ -32,7 +32,7 @@ WITH fresh AS (
     FROM unnest($12::bigint[], $13::bigint[], $14::integer[], $15::bigint[], $16::bigint[],
                 $17::text[], $18::integer[], $22::text[])
          AS w(task_id, first_subtask_id, template_id, host_id, obproxy_server_id, context, place,
-              moves)
+              entry)
    -- "IS TRUE" keeps it a hashed lookup instead of a join.
    WHERE (($3::text[])[w.place] IN (SELECT request_id FROM fresh)) IS TRUE
 ), new_task AS (
@@ -52,14 +52,12 @@ WITH fresh AS (
     FROM work w JOIN template p USING (template_id)
 ), made AS (
   INSERT INTO subtask (task_id, subtask_id, node, type_id, waiting, state, ready_at)
-  SELECT t.task_id, t.first_subtask_id + n.node, n.node, n.type_id, n.waiting,
-         CASE WHEN n.waiting = 0 THEN 2 ELSE 1 END,
-         CASE WHEN n.waiting = 0 THEN clock_timestamp() END
-    FROM new_task t JOIN template_node n USING (template_id)
+  SELECT t.task_id, t.first_subtask_id + n.node, n.node, n.type_id, 0, 2, clock_timestamp()
+    FROM new_task t JOIN template_node n USING (template_id) WHERE n.waiting = 0
 ), recorded AS (
-  INSERT INTO event (task_id, first, sequence, at, who, moves)
-  SELECT w.task_id, 1, p.node_count + 1, clock_timestamp(), $20::text, w.moves
-    FROM work w JOIN template p USING (template_id)
+  INSERT INTO event_batch (who, entries)
+  SELECT $20::text, string_agg(entry, E'\n')
+    FROM (SELECT entry, row_number() OVER () AS place FROM work) e GROUP BY place / 32
 )
 SELECT 0 AS kind, task_id, 0::bigint AS tasks FROM new_task
 UNION ALL

@@ -14,15 +14,16 @@ WITH moved AS (
             s.operation
 ), per_task AS (
   SELECT task_id, count(*)::integer AS n,
-         string_agg('30:' || subtask_id || ':' || claim, ' ' ORDER BY subtask_id) AS moves
-    FROM moved GROUP BY task_id
+         string_agg('30:' || subtask_id || ':' || claim, ' ') AS moves
+    FROM (SELECT * FROM moved ORDER BY task_id, subtask_id) m GROUP BY task_id
 ), bumped AS (
   UPDATE task t SET sequence = t.sequence + p.n, ready = t.ready - p.n
     FROM per_task p WHERE t.task_id = p.task_id
-  RETURNING t.task_id, t.sequence, p.n, p.moves
+  RETURNING t.task_id || ' ' || t.sequence - p.n + 1 || ' ' || p.moves AS entry
 ), recorded AS (
-  INSERT INTO event (task_id, first, sequence, at, who, moves)
-  SELECT task_id, sequence - n + 1, sequence, clock_timestamp(), $4::text, moves FROM bumped
+  INSERT INTO event_batch (who, entries)
+  SELECT $4::text, string_agg(entry, E'\n')
+    FROM (SELECT entry, row_number() OVER () AS place FROM bumped) e GROUP BY place / 32
 )
 SELECT m.task_id, m.subtask_id, m.claim, m.attempt, m.run_time, m.tries, m.node, m.type_id,
        m.operation, t.template_id, t.first_subtask_id, i.context,

@@ -108,7 +108,11 @@ static void what_is_held_becomes_ready_and_waits(void **state)
 	int64_t id = submit(s, "noop-chain", 1, "{\"sleep_ms.n01\":1000}");
 
 	wait_count(id, "node = 0 AND state = 3", 1);
-	sql(s, "UPDATE subtask SET held = true WHERE task_id = %lld AND node = 1 RETURNING 1",
+	sql(s,
+	        "INSERT INTO subtask (task_id, subtask_id, node, type_id, state, waiting, held) "
+	        "SELECT task_id, first_subtask_id + node, node, type_id, 1, waiting, true "
+	        "FROM task JOIN template_node USING (template_id) "
+	        "WHERE task_id = %lld AND node = 1 RETURNING 1",
 	        (long long)id);
 	wait_count(id, "node = 0 AND state = 6", 1);
 	assert_int_equal(sql_int(s, "SELECT state FROM subtask WHERE task_id = %lld AND node = 1",
