@@ -34,6 +34,7 @@ struct http_result {
 	int64_t sent, refused;         /* refused: any status but 200 */
 	double refused_p50_ms, refused_p99_ms, refused_max_ms;
 	int64_t unavailable; /* of the refused: 503 with Retry-After */
+	double cpu_us;       /* of this program, a request */
 };
 
 /* A load with all its choices; what is 0 or NULL is left out. */
@@ -47,7 +48,7 @@ struct http_plan {
 	/* Requests a second whether or not the answers come; a request's time then counts from when
 	 * it was due. 0: each connection sends its next request when it has its answer. */
 	double rate;
-	/* A client that was refused waits that long, as Retry-After asks. */
+	/* A client that was refused waits that long, as Retry-After asks, or up to twice. */
 	int pause_ms;
 };
 struct http_result http_run(struct bench *b, const struct http_plan *plan);
@@ -77,6 +78,12 @@ double kafka_floor_rate(struct bench *b, int messages);
 /* Reads new events for `seconds`: ms from the commit's time to our receiving them. Returns the
  * events seen. */
 int64_t events_delay(struct bench *b, double seconds, struct delays *ret);
+
+/* ---- produce_load.c ---- */
+
+/* The message of the newest request, produced to a topic like that of requests by a producer like
+ * the ingress's, `window` of them under way at any time: messages/s, and how long each took. */
+double produce_floor(struct bench *b, int window, double seconds, struct delays *ret_delays);
 
 /* ---- event_check.c ---- */
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct load {
 	const struct http_plan *plan;
 	int64_t next, done, refused, unavailable;
 	int64_t start_us, until_us;
+	double start_cpu_us;
 	double *ms, *refused_ms;
 	size_t samples, refused_samples;
 	struct queue rest, paused; /* clients without a request under way */
@@ -93,6 +95,17 @@ static struct client *take(struct queue *q)
 	if (c)
 		q->first = c->next;
 	return c;
+}
+
+/* Into the queue of those that pause, the first to come back first. */
+static void put_paused(struct load *l, struct client *c)
+{
+	struct client **at = &l->paused.first;
+
+	while (*at && (*at)->until_us <= c->until_us)
+		at = &(*at)->next;
+	c->next = *at;
+	*at = c;
 }
 
 static bool over(const struct load *l)
@@ -208,6 +221,12 @@ static void dial_all(struct load *l, int epoll, struct client *clients)
 	}
 }
 
+/* Between pause_ms and twice that: clients that were refused together do not come back together. */
+static int64_t pause_us(const struct load *l)
+{
+	return l->plan->pause_ms * (1000 + random() % 1000);
+}
+
 static void run(struct load *l, int epoll)
 {
 	struct epoll_event events[EVENTS];
@@ -229,15 +248,30 @@ static void run(struct load *l, int epoll)
 				continue;
 			count(l, c);
 			busy--;
-			c->until_us = clock_mono_us() + l->plan->pause_ms * INT64_C(1000);
-			put(c->ok || !l->plan->pause_ms ? &l->rest : &l->paused, c);
+			if (c->ok || !l->plan->pause_ms) {
+				put(&l->rest, c);
+				continue;
+			}
+			c->until_us = clock_mono_us() + pause_us(l);
+			put_paused(l, c);
 		}
 	}
+}
+
+/* User and system time of this program. */
+static double cpu_us(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
+	       (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 static struct http_result result_of(struct load *l)
 {
 	return (struct http_result){
+	        .cpu_us = l->done ? (cpu_us() - l->start_cpu_us) / (double)l->done : 0,
 	        .per_s = (double)l->done * 1e6 / (double)(clock_mono_us() - l->start_us),
 	        .sent = l->done,
 	        .refused = l->refused,
@@ -262,6 +296,7 @@ struct http_result http_run(struct bench *b, const struct http_plan *plan)
 	l.refused_ms = xmalloc(SAMPLES_MAX * sizeof(*l.refused_ms));
 	dial_all(&l, epoll, clients);
 	l.start_us = clock_mono_us();
+	l.start_cpu_us = cpu_us();
 	l.until_us = l.start_us + (int64_t)(plan->seconds * 1e6);
 	run(&l, epoll);
 	result = result_of(&l);

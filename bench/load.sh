@@ -106,15 +106,3 @@ measure_handoff() {
   stop_worker
   start_worker
 }
-
-# One batchAdd after the other on each of 64 connections, each for another host.
-measure_post() {
-  local post
-
-  post=$(bench post 1 100000 64 "$SECONDS_EACH")
-  (($(of "$post" refused) == 0)) || fail "POSTs were refused: $post"
-  put post_per_s "$(of "$post" per_s)"
-  put post_ms_p50 "$(of "$post" p50_ms)"
-  put post_ms_p95 "$(of "$post" p95_ms)"
-  put post_ms_p99 "$(of "$post" p99_ms)"
-}

@@ -52,9 +52,10 @@ static void print_http(struct http_result r)
 {
 	printf("{\"per_s\":%.0f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,"
 	       "\"sent\":%" PRId64 ",\"refused\":%" PRId64 ",\"refused_p50_ms\":%.3f,"
-	       "\"refused_p99_ms\":%.3f,\"refused_max_ms\":%.3f,\"unavailable\":%" PRId64 "}\n",
+	       "\"refused_p99_ms\":%.3f,\"refused_max_ms\":%.3f,\"unavailable\":%" PRId64
+	       ",\"cpu_us\":%.1f}\n",
 	        r.per_s, r.p50_ms, r.p95_ms, r.p99_ms, r.sent, r.refused, r.refused_p50_ms,
-	        r.refused_p99_ms, r.refused_max_ms, r.unavailable);
+	        r.refused_p99_ms, r.refused_max_ms, r.unavailable, r.cpu_us);
 }
 
 /* http PATH CONNECTIONS SECONDS: GETs. */
@@ -176,6 +177,15 @@ static void measure_kafka(struct bench *b, char **argv)
 	        d.p95_ms, d.p99_ms, kafka_floor_rate(b, atoi(argv[1])));
 }
 
+static void measure_produce(struct bench *b, char **argv)
+{
+	struct delays d;
+	double per_s = produce_floor(b, atoi(argv[0]), atof(argv[1]), &d);
+
+	printf("{\"per_s\":%.0f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f}\n", per_s,
+	        d.p50_ms, d.p95_ms, d.p99_ms);
+}
+
 static void measure_events(struct bench *b, char **argv)
 {
 	struct delays d;
@@ -209,6 +219,7 @@ static const struct measurement {
         {"chain", run_chains, 2, "TEMPLATE TIMES"},
         {"submit", run_submit, 5, "TEMPLATE COUNT TIMES EVERY_MS SLEEP_MS"},
         {"kafka", measure_kafka, 2, "ROUNDS MESSAGES"},
+        {"produce", measure_produce, 2, "WINDOW SECONDS"},
         {"events", measure_events, 1, "SECONDS"},
         {"check", check_events, 1, "FILE"},
 };

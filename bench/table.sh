@@ -37,10 +37,7 @@ print_table() {
   row 'event on its topic, half load, p50 / p95 / p99 ms' "$(three event_ms '')" \
     "$(three floor_kafka_ms '') (one hop)" \
     "$(ratio "$(the event_ms_p50)" "$(the floor_kafka_ms_p50)")" '5 / - / 20'
-  row 'accepted POST/s, one ingress thread' "$(the post_per_s)" \
-    "$(the floor_http_per_s) (answer at once)" \
-    "$(ratio "$(the post_per_s)" "$(the floor_http_per_s)")" 20000
-  row 'the same, p50 / p95 / p99 ms' "$(three post_ms '')" "$(three floor_http_ms '')" '' ''
+  print_ingress
   row "MiB resident of worker and producer, $(the tasks_in_flight) tasks in flight" \
     "$(the rss_mib_worker) and $(the rss_mib_producer)" '' '' '64 and 64'
   row 'tasks/s recorded by intake meanwhile' "$(the intake_tasks_per_s)" '' '' ''
@@ -50,6 +47,40 @@ print_table() {
   print_against longtx "after $(the longtx_seconds) s of open transactions"
   printf '\nKafka alone: %s messages/s of a hint; batches of 100 in plain SQL take %s ms (p50 / p95 / p99)\n' \
     "$(the floor_kafka_per_s)" "$(three floor_sql_ms '')"
+}
+
+post_cpu() { # NAME
+  printf '%s, %s, %s, %s, %s' "$(the "$1_cpu_us_producer")" "$(the "$1_cpu_us_worker")" \
+    "$(the "$1_cpu_us_postgres")" "$(the "$1_cpu_us_kafka")" "$(the "$1_cpu_us_load")"
+}
+
+post_rows() { # NAME CONNECTIONS FLOOR GOAL
+  row "accepted POST/s, one ingress thread, intake beside it, $2 connections" "$(the "$1_per_s")" \
+    "$(the "$3_per_s") (its messages, produced alone)" "$(ratio "$(the "$1_per_s")" "$(the "$3_per_s")")" "$4"
+  row "the same, p50 / p95 / p99 ms" "$(three "$1_ms" '')" '' '' ''
+  row 'CPU us a POST in producer, worker, PostgreSQL, Kafka, load' "$(post_cpu "$1")" '' '' ''
+  row "intake's lag at the end of the load, s; all recorded after, s" \
+    "$(the "$1_intake_lag_s"); $(the "$1_recorded_after_s")" '' '' ''
+}
+
+print_ingress() {
+  post_rows post "$POST_CONNECTIONS" floor_produce 20000
+  post_rows post64 64 floor_produce64 ''
+  row 'a request answered at once, requests/s, 64 connections' '' "$(the floor_http_per_s)" '' ''
+  row "POSTs at half the rate ($(the post_half_per_s)/s), p50 / p95 / p99 ms" "$(three post_half_ms '')" \
+    '' '' '- / - / 20'
+  row 'MiB resident of the ingress before and after' \
+    "$(the post_half_rss_mib_before) and $(the post_half_rss_mib_after)" '' '' ''
+  row 'GET of a task/s (p50 / p95 / p99 ms)' "$(the get_per_s) ($(three get_ms ''))" '' '' 5000
+  row "idle connections held beside $(the idle_post_per_s) POST/s (p50 / p99 ms; peak MiB)" \
+    "$(the idle_held) ($(the idle_post_ms_p50) / $(the idle_post_ms_p99); $(the idle_peak_mib_producer))" \
+    '' '' "$IDLE_CONNECTIONS"
+  row "overload, $OVERLOAD_CONNECTIONS connections: accepted/s (p50 / p99 ms; peak MiB)" \
+    "$(the overload_accepted_per_s) ($(the overload_ms_p50) / $(the overload_ms_p99); $(the overload_peak_mib_producer))" \
+    '' '' ''
+  row "$(the overload_refused) refused with 503 meanwhile, p50 / p99 / most ms" \
+    "$(the overload_refused_ms_p50) / $(the overload_refused_ms_p99) / $(the overload_refused_ms_max)" \
+    '' '' '50'
 }
 
 # print_against NAME WHEN: rates after something against those before.
