@@ -207,19 +207,19 @@ static void a_guard_that_was_changed_is_replaced(void **state)
 
 	hold("check-command");
 	id = add_held(2, SEED_FILE, "check-process-not-exist");
-	must_on_host(2, "set -e; f=$(echo " GUARD "/guard-*); chmod 700 $f; " FAKE " >$f");
+	must_on_host(2, "set -e; set -- " GUARD "/guard-*; f=$1; chmod 700 $f; " FAKE " >$f");
 	release(id, "check-process-not-exist");
 	wait_step(s, id, "check-command", "READY");
-	must_on_host(2, "set -ex; test ! -e /run/hacked; f=$(echo " GUARD "/guard-*)\n"
+	must_on_host(2, "set -ex; test ! -e /run/hacked; set -- " GUARD "/guard-*; f=$1\n"
 	                "test \"$(sha256sum <$f)\" = \"${f#" GUARD "/guard-}  -\"");
 	/* Neither is a link followed, whatever it leads to. */
 	must_on_host(2,
-	        "set -e; f=$(echo " GUARD "/guard-*); cp $f /run/right; " FAKE " >/run/fake\n"
+	        "set -e; set -- " GUARD "/guard-*; f=$1; cp $f /run/right; " FAKE " >/run/fake\n"
 	        "ln -sf /run/fake $f; test -L $f");
 	release(id, "check-command");
 	wait_step(s, id, "check-command", "SUCCESSFUL");
 	succeeds_later(id, 2);
-	must_on_host(2, "set -ex; test ! -e /run/hacked; f=$(echo " GUARD "/guard-*)\n"
+	must_on_host(2, "set -ex; test ! -e /run/hacked; set -- " GUARD "/guard-*; f=$1\n"
 	                "test ! -L $f; cmp $f /run/right; grep -q hacked /run/fake");
 }
 

@@ -32,4 +32,8 @@ if ! is_right; then
 	receive || refuse "$file cannot be written (disk full?)"
 	is_right || refuse "$file is not what was sent"
 fi
+# What attempts left that were ended while they received it.
+for part in "$file".*; do
+	[ ! -f "$part" ] || [ -d "/proc/${part##*.}" ] || rm -f "$part"
+done
 exec /bin/sh "$file" "$claim" "$marker"
