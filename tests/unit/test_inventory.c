@@ -194,6 +194,32 @@ static void a_host_taken_twice_counts_from_the_last(void **state)
 	taken_hosts_release(&taken);
 }
 
+/* Far more than fit in the first table; some are given back, the oldest run out meanwhile. */
+static void many_hosts_are_taken(void **state)
+{
+	struct taken_hosts taken = {0};
+
+	for (int64_t id = 1; id <= 100000; id++) {
+		taken_hosts_add(&taken, id, id);
+		if (id % 3 == 0)
+			taken_hosts_give_back(&taken, id);
+	}
+	for (int64_t id = 1; id <= 100001; id++)
+		assert_int_equal(taken_hosts_has(&taken, id, 100000),
+		        id <= 100000 && id % 3 && id + TAKEN_MS > 100000);
+	taken_hosts_release(&taken);
+}
+
+static void the_table_of_taken_hosts_does_not_grow_with_time(void **state)
+{
+	struct taken_hosts taken = {0};
+
+	for (int64_t id = 1; id <= 1000000; id++)
+		taken_hosts_add(&taken, id, id * (TAKEN_MS / 1000));
+	assert_in_range(taken.places, 1024, 4096);
+	taken_hosts_release(&taken);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +233,8 @@ int main(void)
 	        cmocka_unit_test(a_taken_host_is_free_again_after_its_time),
 	        cmocka_unit_test(a_host_given_back_is_free),
 	        cmocka_unit_test(a_host_taken_twice_counts_from_the_last),
+	        cmocka_unit_test(many_hosts_are_taken),
+	        cmocka_unit_test(the_table_of_taken_hosts_does_not_grow_with_time),
 	};
 
 	return cmocka_run_group_tests_name("inventory", tests, NULL, NULL);
