@@ -50,7 +50,7 @@ static void render_obproxy(
 	add_number(sb, "exporterPort", o->exporter_port);
 	add_number(sb, "hostId", o->host_id);
 	add_number(sb, "id", o->id);
-	add_text(sb, "idcName", h ? h->idc : NULL);
+	add_text(sb, "idcName", h ? h->words->idc : NULL);
 	add_text(sb, "ip", h ? h->address : NULL);
 	add_time(sb, "lastActiveTime", o->last_active_us);
 	add_text(sb, "operateStatus", o->operate_status);
@@ -96,16 +96,16 @@ static void render_host(struct strbuf *sb, const struct inventory *inv, size_t i
 	                                         : NULL;
 
 	strbuf_addc(sb, '{');
-	add_text(sb, "architecture", h->architecture);
+	add_text(sb, "architecture", h->words->architecture);
 	add_time(sb, "createTime", h->create_time_us);
 	add_number(sb, "id", h->id);
-	add_text(sb, "idcName", h->idc);
+	add_text(sb, "idcName", h->words->idc);
 	add_text(sb, "innerIpAddress", h->address);
-	add_text(sb, "kind", h->kind);
+	add_text(sb, "kind", h->words->kind);
 	add_text(sb, "name", h->name);
-	add_text(sb, "operatingSystem", h->os);
-	add_text(sb, "operatingSystemRelease", h->os_release);
-	add_text(sb, "regionName", h->region);
+	add_text(sb, "operatingSystem", h->words->os);
+	add_text(sb, "operatingSystemRelease", h->words->os_release);
+	add_text(sb, "regionName", h->words->region);
 	strbuf_adds(sb, "\"services\":[");
 	if (h->obproxy) {
 		strbuf_addc(sb, '{');
@@ -116,8 +116,8 @@ static void render_host(struct strbuf *sb, const struct inventory *inv, size_t i
 	}
 	strbuf_adds(sb, "],");
 	add_number(sb, "sshPort", h->ssh_port);
-	add_text(sb, "status", h->status);
-	add_text(sb, "typeName", h->type);
+	add_text(sb, "status", h->words->status);
+	add_text(sb, "typeName", h->words->type);
 	end_object(sb);
 }
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,15 +22,18 @@
 
 /* Request line and headers of one request; more is answered with 431. */
 #define HEADER_BYTES_MAX (16 * 1024)
-/* What MHD keeps of a connection; headers beyond that it answers with a 431 of its own. */
-#define CONNECTION_BYTES (32 * 1024)
+/* What MHD keeps of a connection, idle ones too, and clears after each request: the headers above,
+ * their parsed form and those of the answer. Headers beyond that it answers with a 431 of its own.
+ */
+#define CONNECTION_BYTES (20 * 1024)
 /* All bodies that are not handled yet: 12,000 connections of 1 MiB would be the end of us. */
 #define BODIES_BYTES_MAX (64 * 1024 * 1024)
 #define SWEEP_MS 200
+#define TRIM_PEERS 200
 #define BACKLOG 1024
 #define SEND_OFF_MS 1000
 /* Calls kept for the next requests, with buffers of at most this size each. */
-#define SPARE_CALLS 1024
+#define SPARE_CALLS 256
 #define SPARE_BYTES (16 * 1024)
 
 struct http_server {
@@ -40,6 +44,7 @@ struct http_server {
 	struct loop_timer *timer; /* what MHD_get_timeout asks for */
 	struct loop_timer *sweep; /* deadlines of what clients send */
 	struct peers peers;
+	int most_peers; /* since memory was given back */
 	struct call *calls;
 	int call_count, waiting;
 	struct call *spare; /* ended ones, by next: requests allocate nothing */
@@ -430,6 +435,17 @@ static void on_late(void *arg, struct peer *peer)
 		call_free(s, c);
 }
 
+/* Connections that went leave their memory in malloc's lists: given back when half of them have. */
+static void trim_memory(struct http_server *s)
+{
+	if (s->peers.count > s->most_peers)
+		s->most_peers = s->peers.count;
+	if (s->most_peers < TRIM_PEERS || s->peers.count > s->most_peers / 2)
+		return;
+	s->most_peers = s->peers.count;
+	malloc_trim(0);
+}
+
 static void on_sweep(void *arg)
 {
 	struct http_server *s = arg;
@@ -437,6 +453,7 @@ static void on_sweep(void *arg)
 	peers_sweep(&s->peers, clock_mono_us(), s->in->settings.http_body_timeout_ms * 1000,
 	        on_late, s);
 	metric_set(METRIC_HTTP_CONNECTIONS, s->peers.count);
+	trim_memory(s);
 	loop_timer_arm(s->sweep, SWEEP_MS);
 }
 

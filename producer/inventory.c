@@ -1,9 +1,54 @@
 #include "producer/inventory.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "common/mem.h"
+
+struct inv_shared_words {
+	struct inv_host_words words; /* of shared texts: the same pointers, the same words */
+	UT_hash_handle hh;
+};
+
+/* Of each set of words there is one copy: a large inventory has few of them. */
+static const struct inv_host_words *share_words(
+        struct inventory *inv, const struct inv_host_words *from)
+{
+	struct text_pool *texts = &inv->texts;
+	const struct inv_host_words words = {
+	        .status = text_pool_share(texts, from->status),
+	        .kind = text_pool_share(texts, from->kind),
+	        .architecture = text_pool_share(texts, from->architecture),
+	        .os = text_pool_share(texts, from->os),
+	        .os_release = text_pool_share(texts, from->os_release),
+	        .idc = text_pool_share(texts, from->idc),
+	        .region = text_pool_share(texts, from->region),
+	        .type = text_pool_share(texts, from->type),
+	};
+	struct inv_shared_words *shared;
+
+	HASH_FIND(hh, inv->words, &words, sizeof(words), shared);
+	if (!shared) {
+		shared = xcalloc(1, sizeof(*shared));
+		shared->words = words;
+		HASH_ADD(hh, inv->words, words, sizeof(words), shared);
+	}
+	return &shared->words;
+}
+
+static void words_free(struct inventory *inv)
+{
+	struct inv_shared_words *shared, *tmp;
+
+	HASH_ITER(hh, inv->words, shared, tmp)
+	{
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): uthash unlinks before it frees */
+		HASH_DEL(inv->words, shared);
+		free(shared);
+	}
+}
 
 struct inventory *inventory_new(int64_t version)
 {
@@ -23,6 +68,7 @@ void inventory_free(struct inventory *inv)
 	free(inv->packages);
 	free(inv->users);
 	text_pool_release(&inv->texts);
+	words_free(inv);
 	free(inv);
 }
 
@@ -73,14 +119,7 @@ void inventory_add_host(struct inventory *inv, const struct inv_host *row)
 	*h = *row;
 	h->name = text_pool_add(texts, row->name);
 	h->address = text_pool_add(texts, row->address);
-	h->status = text_pool_share(texts, row->status);
-	h->kind = text_pool_share(texts, row->kind);
-	h->architecture = text_pool_share(texts, row->architecture);
-	h->os = text_pool_share(texts, row->os);
-	h->os_release = text_pool_share(texts, row->os_release);
-	h->idc = text_pool_share(texts, row->idc);
-	h->region = text_pool_share(texts, row->region);
-	h->type = text_pool_share(texts, row->type);
+	h->words = share_words(inv, row->words);
 	h->obproxy = NULL;
 }
 
@@ -136,9 +175,19 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct inv_user *)a)->name, ((const struct inv_user *)b)->name);
 }
 
+static bool is_sorted(
+        const char *array, size_t count, size_t bytes, int (*order)(const void *, const void *))
+{
+	for (size_t i = 1; i < count; i++)
+		if (order(array + (i - 1) * bytes, array + i * bytes) > 0)
+			return false;
+	return true;
+}
+
+/* The database sends most rows in order: qsort() would need as much memory again. */
 static void sort(void *array, size_t count, size_t bytes, int (*order)(const void *, const void *))
 {
-	if (count > 1)
+	if (!is_sorted(array, count, bytes, order))
 		qsort(array, count, bytes, order);
 }
 

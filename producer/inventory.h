@@ -28,13 +28,18 @@ struct inv_obproxy {
 	int64_t parameter_version, last_active_us;
 };
 
+/* What many hosts have in common. */
+struct inv_host_words {
+	const char *status, *kind, *architecture, *os, *os_release, *idc, *region, *type;
+};
+
 struct inv_host {
 	int64_t id;
-	const char *name, *address, *status, *kind, *architecture, *os, *os_release;
-	const char *idc, *region, *type;
-	int32_t ssh_port;
+	const char *name, *address;
+	const struct inv_host_words *words; /* hosts with the same ones share them */
 	int64_t create_time_us;
 	const struct inv_obproxy *obproxy; /* NULL: none; by inventory_finish() */
+	int32_t ssh_port;
 };
 
 struct inv_package {
@@ -47,6 +52,8 @@ struct inv_user {
 	const char *name, *hash; /* crypt(5) */
 };
 
+struct inv_shared_words;
+
 struct inventory {
 	int64_t version;
 	struct inv_cluster *clusters;  /* by id */
@@ -56,6 +63,7 @@ struct inventory {
 	struct inv_user *users;        /* by name */
 	size_t cluster_count, obproxy_count, host_count, package_count, user_count;
 	struct text_pool texts;
+	struct inv_shared_words *words;
 };
 
 struct inventory *inventory_new(int64_t version);

@@ -75,10 +75,7 @@ static bool take_cluster(void *arg, const PGresult *res)
 
 static bool take_host(void *arg, const PGresult *res)
 {
-	const struct inv_host row = {
-	        .id = db_get_int8(res, 0, 0),
-	        .name = db_get_text(res, 0, 1),
-	        .address = db_get_text(res, 0, 2),
+	const struct inv_host_words words = {
 	        .status = db_get_text(res, 0, 3),
 	        .kind = db_get_text(res, 0, 4),
 	        .architecture = db_get_text(res, 0, 5),
@@ -87,6 +84,12 @@ static bool take_host(void *arg, const PGresult *res)
 	        .idc = db_get_text(res, 0, 8),
 	        .region = db_get_text(res, 0, 9),
 	        .type = db_get_text(res, 0, 10),
+	};
+	const struct inv_host row = {
+	        .id = db_get_int8(res, 0, 0),
+	        .name = db_get_text(res, 0, 1),
+	        .address = db_get_text(res, 0, 2),
+	        .words = &words,
 	        .ssh_port = db_get_int4(res, 0, 11),
 	        .create_time_us = db_get_time(res, 0, 12),
 	};

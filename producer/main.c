@@ -1,5 +1,6 @@
 /* obpipe-producer: the order of start-up and shutdown. */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@
 
 #define DRAIN_MS 10000
 #define FLUSH_MS 2000
+/* Larger pieces (the inventory's arrays, answers of a thousand tasks) are mapped and unmapped.
+ * Unless it is set, malloc raises the limit when it unmaps one, and keeps the next ones. */
+#define MAP_BYTES (1024 * 1024)
 
 static struct ingress ingress;
 
@@ -156,6 +160,7 @@ int main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
 	log_init("producer", (enum log_level)log_level_parse(ingress.settings.log_level));
 	ingress.loop = loop_new();
 	signal_fd = watch_signals();

@@ -7,14 +7,17 @@
 #define OBPIPE_PRODUCER_TAKEN_HOSTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define TAKEN_MS 60000
 
 struct taken_host;
 
+/* All zero: none. */
 struct taken_hosts {
-	struct taken_host *marks; /* oldest first */
+	struct taken_host *marks;
+	size_t places, used; /* places: 0 or a power of two */
 };
 
 /* now_ms is monotonic. */

@@ -148,10 +148,11 @@ static void check_host(struct check *c, const struct inv_host *h, int64_t id)
 		        "host %" PRId64 " is not in the inventory; GET /api/v2/compute/hosts "
 		        "lists them",
 		        id);
-	else if (strcmp(h->status, "AVAILABLE") != 0 && strcmp(h->status, "ONLINE") != 0)
+	else if (strcmp(h->words->status, "AVAILABLE") != 0 &&
+	         strcmp(h->words->status, "ONLINE") != 0)
 		fault_add_number(f, "CMP07004", "hostIds", id,
 		        "host %" PRId64 " (%s) is %s; it must be AVAILABLE or ONLINE", id, h->name,
-		        h->status);
+		        h->words->status);
 	else if (h->obproxy)
 		fault_add_number(f, "ODP21116", "hostIds", id,
 		        "host %" PRId64 " (%s) has an OBProxy already (id %" PRId64
@@ -169,11 +170,11 @@ static void check_architecture(struct check *c, const struct inv_host *h)
 {
 	const char *arch = c->body->package.arch;
 
-	if (!h || !c->package || !strcmp(arch, "noarch") || !strcmp(arch, h->architecture))
+	if (!h || !c->package || !strcmp(arch, "noarch") || !strcmp(arch, h->words->architecture))
 		return;
 	fault_add_text(c->faults, "CMP07025", "version", c->body->version,
 	        "host %" PRId64 " (%s) is %s, the package is %s; choose a package for %s", h->id,
-	        h->name, h->architecture, arch, h->architecture);
+	        h->name, h->words->architecture, arch, h->words->architecture);
 }
 
 static void check_hosts(struct check *c)

@@ -11,6 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 static const struct inventory *world_inventory(void)
 {
+	static const struct inv_host_words words = {
+	        .status = "AVAILABLE", .architecture = "x86_64"};
 	static struct inventory *inv;
 
 	if (inv)
@@ -19,10 +21,7 @@ static const struct inventory *world_inventory(void)
 	inventory_add_cluster(
 	        inv, &(struct inv_cluster){.id = 1, .name = "test", .version = "3.1.1"});
 	for (int64_t id = 1; id < 20; id++)
-		inventory_add_host(inv, &(struct inv_host){.id = id,
-		                                .name = "h",
-		                                .status = "AVAILABLE",
-		                                .architecture = "x86_64"});
+		inventory_add_host(inv, &(struct inv_host){.id = id, .name = "h", .words = &words});
 	inventory_add_package(
 	        inv, &(struct inv_package){.file_name = "obproxy-1.9.1.1-1919579.el7.x86_64.rpm",
 	                     .type = "OBPROXY_INSTALL_PACKAGE"});

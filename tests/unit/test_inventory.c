@@ -70,11 +70,12 @@ static struct inventory *large_inventory(void)
 		int64_t id = (i * 7919) % HOSTS + 1;
 
 		snprintf(name, sizeof(name), "host%lld", (long long)id);
-		inventory_add_host(inv, &(struct inv_host){.id = id,
-		                                .name = name,
-		                                .address = name,
-		                                .status = "AVAILABLE",
-		                                .architecture = "x86_64"});
+		const struct inv_host_words words = {
+		        .status = id % 2 ? "AVAILABLE" : "ONLINE", .architecture = "x86_64"};
+
+		inventory_add_host(
+		        inv, &(struct inv_host){
+		                     .id = id, .name = name, .address = name, .words = &words});
 		if (id % 1000 == 0)
 			inventory_add_obproxy(inv, &(struct inv_obproxy){.id = id + 1000000,
 			                                   .host_id = id,
@@ -96,10 +97,13 @@ static void every_host_of_many_is_found(void **state)
 		snprintf(name, sizeof(name), "host%lld", (long long)id);
 		assert_non_null(h);
 		assert_string_equal(h->name, name);
+		assert_string_equal(h->words->status, id % 2 ? "AVAILABLE" : "ONLINE");
+		assert_null(h->words->idc);
 		assert_true((h->obproxy != NULL) == (id % 1000 == 0));
 		if (h->obproxy)
 			assert_int_equal(h->obproxy->id, id + 1000000);
 	}
+	assert_ptr_equal(inventory_host(inv, 1)->words, inventory_host(inv, 3)->words);
 	assert_null(inventory_host(inv, 0));
 	assert_null(inventory_host(inv, HOSTS + 1));
 	inventory_free(inv);
@@ -110,7 +114,8 @@ static void an_obproxy_of_an_unknown_host_is_no_harm(void **state)
 	struct inventory *inv = inventory_new(1);
 
 	inventory_add_obproxy(inv, &(struct inv_obproxy){.id = 1, .host_id = 5, .cluster_id = 9});
-	inventory_add_host(inv, &(struct inv_host){.id = 6, .name = "six"});
+	inventory_add_host(inv,
+	        &(struct inv_host){.id = 6, .name = "six", .words = &(struct inv_host_words){0}});
 	inventory_finish(inv);
 	assert_null(inventory_host(inv, 6)->obproxy);
 	inventory_free(inv);
@@ -194,6 +199,32 @@ static void a_host_taken_twice_counts_from_the_last(void **state)
 	taken_hosts_release(&taken);
 }
 
+/* Far more than fit in the first table; some are given back, the oldest run out meanwhile. */
+static void many_hosts_are_taken(void **state)
+{
+	struct taken_hosts taken = {0};
+
+	for (int64_t id = 1; id <= 100000; id++) {
+		taken_hosts_add(&taken, id, id);
+		if (id % 3 == 0)
+			taken_hosts_give_back(&taken, id);
+	}
+	for (int64_t id = 1; id <= 100001; id++)
+		assert_int_equal(taken_hosts_has(&taken, id, 100000),
+		        id <= 100000 && id % 3 && id + TAKEN_MS > 100000);
+	taken_hosts_release(&taken);
+}
+
+static void the_table_of_taken_hosts_does_not_grow_with_time(void **state)
+{
+	struct taken_hosts taken = {0};
+
+	for (int64_t id = 1; id <= 1000000; id++)
+		taken_hosts_add(&taken, id, id * (TAKEN_MS / 1000));
+	assert_in_range(taken.places, 1024, 4096);
+	taken_hosts_release(&taken);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +238,8 @@ int main(void)
 	        cmocka_unit_test(a_taken_host_is_free_again_after_its_time),
 	        cmocka_unit_test(a_host_given_back_is_free),
 	        cmocka_unit_test(a_host_taken_twice_counts_from_the_last),
+	        cmocka_unit_test(many_hosts_are_taken),
+	        cmocka_unit_test(the_table_of_taken_hosts_does_not_grow_with_time),
 	};
 
 	return cmocka_run_group_tests_name("inventory", tests, NULL, NULL);

@@ -16,9 +16,9 @@ static struct taken_hosts taken;
 
 static void add_host(int64_t id, const char *status, const char *architecture)
 {
-	inventory_add_host(inv,
-	        &(struct inv_host){
-	                .id = id, .name = "h", .status = status, .architecture = architecture});
+	const struct inv_host_words words = {.status = status, .architecture = architecture};
+
+	inventory_add_host(inv, &(struct inv_host){.id = id, .name = "h", .words = &words});
 }
 
 static void add_package(const char *file, const char *type)
