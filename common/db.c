@@ -40,11 +40,15 @@ void db_conninfo(const struct settings *settings, const char *name, int64_t stat
 
 	snprintf(connect_timeout, sizeof(connect_timeout), "%lld",
 	        (long long)settings->pg_connect_timeout_s);
-	/* plan_cache_mode: arrays are always estimated small, so replanning finds nothing new. */
+	/*
+	 * plan_cache_mode: arrays are always estimated small, so replanning finds nothing new.
+	 * enable_seqscan: a plan made while a table was nearly empty reads the whole table for each
+	 * row, and stays in force while the table grows under it.
+	 */
 	snprintf(options, sizeof(options),
 	        "-c statement_timeout=%lld -c lock_timeout=%lld "
 	        "-c idle_in_transaction_session_timeout=60000 -c "
-	        "plan_cache_mode=force_generic_plan "
+	        "plan_cache_mode=force_generic_plan -c enable_seqscan=off "
 	        "-c jit=off -c client_min_messages=warning -c tcp_keepalives_idle=10 "
 	        "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
 	        (long long)(statement_timeout_ms ? statement_timeout_ms
