@@ -9,6 +9,7 @@
 /* One connect in progress, on the stack of who connects. */
 struct connecting {
 	int64_t host_id;
+	int64_t begun_ms;
 	struct connecting *next;
 };
 
@@ -17,7 +18,6 @@ static struct {
 	pthread_cond_t changed; /* a connect is over */
 	struct session *idle;   /* the one used last comes first */
 	struct connecting *connects;
-	int connect_count;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void free_list(struct session *list)
@@ -108,11 +108,14 @@ void host_sessions_close(void)
 
 static bool may_connect(int64_t host_id)
 {
-	int same = 0;
+	int64_t busy_since = clock_mono_ms() - POOL_CONNECT_BUSY_MS;
+	int same = 0, busy = 0;
 
-	for (const struct connecting *c = pool.connects; c; c = c->next)
+	for (const struct connecting *c = pool.connects; c; c = c->next) {
 		same += c->host_id == host_id;
-	return same < POOL_CONNECTS_PER_HOST && pool.connect_count < POOL_CONNECTS_MAX;
+		busy += c->begun_ms > busy_since;
+	}
+	return same < POOL_CONNECTS_PER_HOST && busy < POOL_CONNECTS_MAX;
 }
 
 static void wait_changed(void)
@@ -137,8 +140,8 @@ static int begin_connect(struct connecting *c, const struct patience *p, struct 
 		wait_changed();
 	if (end == PATIENCE_LEFT) {
 		c->next = pool.connects;
+		c->begun_ms = clock_mono_ms();
 		pool.connects = c;
-		pool.connect_count++;
 	}
 	pthread_mutex_unlock(&pool.lock);
 	if (end == PATIENCE_LEFT)
@@ -154,7 +157,6 @@ static void end_connect(struct connecting *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
-	pool.connect_count--;
 	pthread_cond_broadcast(&pool.changed);
 	pthread_mutex_unlock(&pool.lock);
 }
