@@ -8,15 +8,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/mem.h"
 #include "common/strbuf.h"
 #include "tests/support/stack.h"
 #include "tests/support/wait_until.h"
 
-#define SILENT_HOSTS 24 /* more than the slots a type has */
-#define FLOOD 20000
-#define FLOOD_REQUESTS 20
+/* More slots than connects that a worker makes at once (POOL_CONNECTS_MAX), more hosts than slots.
+ */
+#define SLOTS 40
+#define SLOTS_SETTING "OBPIPE_SLOTS=40"
+#define SILENT_HOSTS 48
+#define HOSTS (SILENT_HOSTS + 2)
+/* What each connect to a host may take is 15 s. */
+#define CONNECTED_MS 10000
+/* Some 260,000 subtasks; their first hints are more than a queue takes before it pauses. */
+#define FLOOD 22000
+#define FLOOD_REQUESTS 22
 #define MEMORY_MIB 64
-/* The flood is some 240,000 subtasks. */
 #define FLOOD_MS 180000
 
 static struct stack *s;
@@ -24,9 +32,11 @@ static struct program *worker;
 
 static int set_up(void **state)
 {
+	static const char *const env[] = {SLOTS_SETTING, NULL};
+
 	s = stack_up("fairness");
 	stack_start(s, "obpipe-producer", NULL);
-	worker = stack_start(s, "obpipe-worker", NULL);
+	worker = stack_start(s, "obpipe-worker", env);
 	return 0;
 }
 
@@ -36,6 +46,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* ---- hosts that never answer ---- */
+
 /* Takes connections and never says a word: an sshd that hangs. Returns its port. */
 static int silent_host(int *ret_fd)
 {
@@ -43,23 +55,48 @@ static int silent_host(int *ret_fd)
 	        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
 
-	*ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	*ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(*ret_fd, (struct sockaddr *)&address, len), 0);
 	assert_int_equal(listen(*ret_fd, 16), 0);
 	getsockname(*ret_fd, (struct sockaddr *)&address, &len);
 	return ntohs(address.sin_port);
 }
 
-static void add_silent_hosts(int *fds)
+/* A worker reads the key before it connects: without one a host is refused, not waited for. */
+static char *new_key(void)
+{
+	char folder[] = "/tmp/obpipe-fairness-XXXXXX";
+	_cleanup_free_ char *command = NULL;
+	char *path;
+
+	assert_non_null(mkdtemp(folder));
+	path = xasprintf("%s/key", folder);
+	command = xasprintf("ssh-keygen -q -t ed25519 -N '' -f %s", path);
+	assert_int_equal(system(command), 0);
+	return path;
+}
+
+static void remove_key(char *path)
+{
+	_cleanup_free_ char *public = xasprintf("%s.pub", path);
+
+	unlink(public);
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	rmdir(path);
+	free(path);
+}
+
+static void add_silent_hosts(int *fds, const char *key)
 {
 	sql(s, "INSERT INTO obproxy_cluster (cluster_id, name, version, work_mode, rs_list) "
 	       "VALUES (1, 'c', '3.1.1', 'RS_LIST', '127.0.0.1:2881') RETURNING 1");
-	sql(s, "INSERT INTO credential VALUES (1, 'c', 'root', '/dev/null') RETURNING 1");
+	sql(s, "INSERT INTO credential VALUES (1, 'c', 'root', '%s') RETURNING 1", key);
 	sql(s, "INSERT INTO software_package (package_id, file_name, name, version, build_number, "
 	       "operating_system, architecture, size, sha256, path) VALUES (1, "
 	       "'obproxy-1.9.1.1-1919579.el7.x86_64.rpm', 'obproxy', '1.9.1.1', '1919579', 'el7', "
 	       "'x86_64', 1, '', '') RETURNING 1");
-	for (int i = 0; i < SILENT_HOSTS; i++)
+	for (int i = 0; i < HOSTS; i++)
 		sql(s,
 		        "INSERT INTO host (host_id, name, address, ssh_port, host_key, "
 		        "credential_id, status, architecture, operating_system, "
@@ -75,12 +112,12 @@ static bool is_accepted(void *arg)
 	return http(s, "POST", "/api/v2/obproxy/clusters/1/obproxies/batchAdd", arg, NULL) == 200;
 }
 
-static void add_obproxies(void)
+static void add_obproxies(int first, int last)
 {
 	_cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
 
-	strbuf_adds(&body, "{\"hostIds\":[1");
-	for (int i = 2; i <= SILENT_HOSTS; i++)
+	strbuf_addf(&body, "{\"hostIds\":[%d", first);
+	for (int i = first + 1; i <= last; i++)
 		strbuf_addf(&body, ",%d", i);
 	strbuf_adds(&body, "],\"sqlPort\":2883,\"exporterPort\":2884,\"version\":"
 	                   "\"obproxy-1.9.1.1-1919579.el7.x86_64.rpm\"}");
@@ -88,30 +125,70 @@ static void add_obproxies(void)
 	assert_true(wait_until(is_accepted, body.buf, SOON_MS));
 }
 
-static const char in_silence[] = "FROM subtask JOIN subtask_type USING (type_id) "
-                                 "WHERE name = 'prepare-create-obproxy' AND ";
+/* Counts hosts somebody came to, whose connection then stays open. */
+struct callers {
+	const int *listening;
+	int came[HOSTS];
+	int count;
+};
+
+static bool every_slot_called(void *arg)
+{
+	struct callers *c = arg;
+
+	for (int i = 0; i < HOSTS; i++) {
+		if (c->came[i] >= 0)
+			continue;
+		c->came[i] = accept4(c->listening[i], NULL, NULL, SOCK_CLOEXEC);
+		c->count += c->came[i] >= 0;
+	}
+	return c->count == SLOTS;
+}
+
+static void wait_steps(const char *type, int running, int ready, int done)
+{
+	wait_sql(s,
+	        "SELECT count(*) FILTER (WHERE state = 3) = %d AND count(*) FILTER (WHERE "
+	        "state = 2) = %d AND count(*) FILTER (WHERE state = 6) = %d "
+	        "FROM subtask JOIN subtask_type USING (type_id) WHERE name = '%s'",
+	        running, ready, done, type);
+}
 
 static void hosts_that_never_answer_block_no_other_type(void **state)
 {
-	int fds[SILENT_HOSTS];
+	int fds[HOSTS];
+	struct callers callers = {.listening = fds};
+	char *key = new_key();
 	int64_t id;
 
-	add_silent_hosts(fds);
-	add_obproxies();
+	for (int i = 0; i < HOSTS; i++)
+		callers.came[i] = -1;
+	add_silent_hosts(fds, key);
+	add_obproxies(1, SILENT_HOSTS);
 	/* All slots of the type are taken, and the rest waits for one. */
-	wait_sql(s,
-	        "SELECT count(*) FILTER (WHERE state = 3) = 16 AND count(*) FILTER (WHERE "
-	        "state = 2) = %d %s true",
-	        SILENT_HOSTS - 16, in_silence);
+	wait_steps("prepare-create-obproxy", SLOTS, SILENT_HOSTS - SLOTS, 0);
+	/* No cap of all types together keeps a step from its host. */
+	assert_true(wait_until(every_slot_called, &callers, CONNECTED_MS));
+	/* Submitted last, ended first: a type that needs slots too, and one that needs none. */
+	add_obproxies(SILENT_HOSTS + 1, HOSTS);
 	id = submit(s, "noop-chain", 200, NULL);
 	wait_tasks(s, id, 200, "SUCCESSFUL");
-	/* Submitted last, ended first. */
-	assert_int_equal(sql_int(s, "SELECT count(*) %s state > 3", in_silence), 0);
-	assert_int_equal(sql_int(s, "SELECT count(*) FROM task WHERE state <> 3"), SILENT_HOSTS);
+	wait_steps("prepare-obproxy-install", 0, 0, HOSTS);
+	assert_int_equal(
+	        sql_int(s, "SELECT count(*) FROM subtask JOIN subtask_type USING "
+	                   "(type_id) WHERE name = 'prepare-create-obproxy' AND state > 3"),
+	        0);
+	assert_int_equal(sql_int(s, "SELECT count(*) FROM task WHERE state = 1"), HOSTS);
 	audit(s, id, 200);
-	for (int i = 0; i < SILENT_HOSTS; i++)
+	for (int i = 0; i < HOSTS; i++) {
 		close(fds[i]);
+		if (callers.came[i] >= 0)
+			close(callers.came[i]);
+	}
+	remove_key(key);
 }
+
+/* ---- more tasks than fit in any queue ---- */
 
 static int64_t resident_mib(const struct program *p)
 {
@@ -123,16 +200,25 @@ static int64_t resident_mib(const struct program *p)
 	in = fopen(path, "re");
 	assert_non_null(in);
 	while (fgets(line, sizeof(line), in))
-		if (sscanf(line, "VmRSS: %ld kB", &kib) == 1)
+		if (sscanf(line, "VmHWM: %ld kB", &kib) == 1)
 			break;
 	fclose(in);
 	assert_true(kib > 0);
 	return kib / 1024;
 }
 
-static bool flood_recorded(void *arg)
+/* A metric and the value it is to reach. */
+struct goal {
+	const struct program *program;
+	const char *metric;
+	double value;
+};
+
+static bool is_reached(void *arg)
 {
-	return program_metric(worker, "obpipe_intake_tasks_total") >= *(const double *)arg;
+	const struct goal *g = arg;
+
+	return program_metric(g->program, g->metric) >= g->value;
 }
 
 static bool flood_ended(void *arg)
@@ -141,21 +227,55 @@ static bool flood_ended(void *arg)
 	               *(const long long *)arg) == FLOOD;
 }
 
+/*
+ * Keeps the worker's results from being committed until the connection is closed: its slots fill
+ * up, and hints gather in the queue, however fast the machine is.
+ */
+static PGconn *hold_results(void)
+{
+	int64_t id = submit(s, "noop-chain", 1, "{\"sleep_ms\":1000}");
+	_cleanup_free_ char *lock = xasprintf(
+	        "BEGIN; SELECT 1 FROM task WHERE task_id = %lld FOR UPDATE", (long long)id);
+	PGconn *conn = PQconnectdb(s->dsn);
+	PGresult *res;
+
+	wait_tasks(s, id, 1, "RUNNING");
+	res = PQexec(conn, lock);
+	assert_int_equal(PQntuples(res), 1);
+	PQclear(res);
+	return conn;
+}
+
+/* Submits it. Returns its first task id; *ret_last: the first of its last request. */
+static int64_t submit_flood(int64_t *ret_last)
+{
+	int64_t first = 0;
+
+	for (int i = 0; i < FLOOD_REQUESTS; i++) {
+		*ret_last = submit(s, "noop-chain", FLOOD / FLOOD_REQUESTS, NULL);
+		first = first ? first : *ret_last;
+	}
+	return first;
+}
+
 static void a_flood_is_carried_with_little_memory(void **state)
 {
 	double assignments = program_metric(worker, "obpipe_kafka_assignments_total");
-	double recorded = program_metric(worker, "obpipe_intake_tasks_total") + FLOOD;
-	long long first = 0;
+	struct goal recorded = {worker, "obpipe_intake_tasks_total", FLOOD};
+	struct goal paused = {worker, "obpipe_partition_pauses_total", 1};
+	PGconn *held = hold_results();
 	int64_t last = 0;
+	long long first;
 
 	assert_true(assignments >= 1);
-	for (int i = 0; i < FLOOD_REQUESTS; i++) {
-		last = submit(s, "noop-chain", FLOOD / FLOOD_REQUESTS, NULL);
-		first = first ? first : last;
-	}
-	assert_true(wait_until(flood_recorded, &recorded, FLOOD_MS));
-	assert_true(sql_int(s, "SELECT count(*) FROM task WHERE state = 1") > FLOOD / 4);
-	assert_in_range(resident_mib(worker), 1, MEMORY_MIB);
+	/* Statistics of a system that has done next to nothing: plans made now meet the flood. */
+	sql(s, "ANALYZE task, task_info, subtask, event");
+	first = submit_flood(&last);
+	assert_true(wait_until(is_reached, &recorded, FLOOD_MS));
+	/* The queue is full, and Kafka keeps what does not fit. */
+	assert_true(wait_until(is_reached, &paused, SOON_MS));
+	assert_true(program_metric(worker, "obpipe_hints_queued") >= 4000);
+	PQfinish(held);
 	assert_true(wait_until(flood_ended, &first, FLOOD_MS));
 	assert_in_range(resident_mib(worker), 1, MEMORY_MIB);
 	/* Nobody was thrown out of a group, nothing ran twice. */
@@ -168,11 +288,29 @@ static void a_flood_is_carried_with_little_memory(void **state)
 	audit(s, last, FLOOD / FLOOD_REQUESTS);
 }
 
+/* As after a restore: everything that happened waits to be told, in one read. */
+static void a_backlog_of_events_is_carried_with_little_memory(void **state)
+{
+	static const char *const env[] = {"OBPIPE_ROLES=maintainer", NULL};
+	struct goal told = {.metric = "obpipe_relay_events_total",
+	        .value = (double)sql_int(s, "SELECT count(*) FROM event")};
+
+	program_stop(worker);
+	sql(s, "DELETE FROM relay RETURNING 1");
+	worker = stack_start(s, "obpipe-worker", env);
+	told.program = worker;
+	assert_true(wait_until(is_reached, &told, FLOOD_MS));
+	assert_in_range(resident_mib(worker), 1, MEMORY_MIB);
+}
+
 int main(void)
 {
+	/* In this order: the flood comes to a system that is new, and its events are the backlog.
+	 */
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(hosts_that_never_answer_block_no_other_type),
 	        cmocka_unit_test(a_flood_is_carried_with_little_memory),
+	        cmocka_unit_test(hosts_that_never_answer_block_no_other_type),
+	        cmocka_unit_test(a_backlog_of_events_is_carried_with_little_memory),
 	};
 
 	return cmocka_run_group_tests_name("fairness", tests, set_up, tear_down);
