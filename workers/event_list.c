@@ -64,8 +64,8 @@ static bool cut_creation(char **at, struct event_row *row)
 
 static bool parse(char *line, struct event_row *row)
 {
-	if (!to_number(cut(&line, ' '), &row->task_id) || !to_number(cut(&line, ' '), &row->first) ||
-	        !cut_creation(&line, row))
+	if (!to_number(cut(&line, ' '), &row->task_id) ||
+	        !to_number(cut(&line, ' '), &row->first) || !cut_creation(&line, row))
 		return false;
 	row->moves = line;
 	row->sequence = row->first;
@@ -94,8 +94,8 @@ int event_list_add(struct event_list *list, int64_t at_us, const char *who, cons
 		if (parse(line, row))
 			list->count++;
 		else
-			rc = err_set(err, ERR_PERMANENT, "", "not an entry of event_batch: \"%.100s\"",
-			        line);
+			rc = err_set(err, ERR_PERMANENT, "",
+			        "not an entry of event_batch: \"%.100s\"", line);
 	}
 	return rc;
 }

@@ -23,8 +23,8 @@ void intake_item_release(struct intake_item *item)
 }
 
 /*
- * What the creation of a task is in table event_batch: its moves are the task's, then each node's in
- * the order of ids (rules 110, 10, 12).
+ * What the creation of a task is in table event_batch: its moves are the task's, then each node's
+ * in the order of ids (rules 110, 10, 12).
  */
 static char *creation_entry(
         const struct intake_item *item, int64_t task_id, int64_t first_subtask_id)

@@ -114,8 +114,9 @@ static void used_up_tries_fail_the_task_until_an_operator_retries(void **state)
 	assert_int_equal(failures_told(id), TRIES);
 	assert_backed_off(id, TRIES);
 	/* What follows it did not run. */
-	assert_int_equal(sql_int(s, "SELECT count(*) FROM subtask WHERE task_id = %lld AND node = 2",
-	                         (long long)id),
+	assert_int_equal(
+	        sql_int(s, "SELECT count(*) FROM subtask WHERE task_id = %lld AND node = 2",
+	                (long long)id),
 	        0);
 	audit(s, id, 1);
 	/* An operator's retry has all tries again: two of them stumble, the third gets through. */

@@ -10,8 +10,8 @@
  * (MaxStartups) wait for their logon, and each costs CPU for its key exchange. */
 #define POOL_CONNECTS_PER_HOST 8
 #define POOL_CONNECTS_MAX 32
-/* A connect that takes longer waits for its host and costs no CPU: it counts no more in the process,
- * or hosts that never answer would keep the steps of every other type from theirs. */
+/* A connect that takes longer waits for its host and costs no CPU: it counts no more in the
+ * process, or hosts that never answer would keep the steps of every other type from theirs. */
 #define POOL_CONNECT_BUSY_MS 1000
 /* Sessions kept for another use, the least recently used goes first; and how long. */
 #define POOL_IDLE_MAX 64
