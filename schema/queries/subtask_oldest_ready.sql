@@ -8,9 +8,12 @@ WITH looked AS MATERIALIZED (
    ORDER BY task_id LIMIT $3::integer
 ), oldest AS (
   SELECT s.type_id, min(s.ready_at) AS ready_at
-    FROM looked l JOIN subtask s USING (task_id)
-   WHERE l.ready > 0 AND s.state = 2 AND NOT s.held
-     AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
+    FROM looked l,
+         LATERAL (SELECT type_id, ready_at FROM subtask r
+                   WHERE r.task_id = l.task_id AND r.state = 2 AND NOT r.held
+                     AND (r.not_before IS NULL OR r.not_before <= clock_timestamp())
+                  OFFSET 0) s -- a fence: no join that reads all subtasks
+   WHERE l.ready > 0
    GROUP BY s.type_id
 )
 SELECT 0 AS kind, (extract(epoch FROM clock_timestamp() - ready_at))::bigint AS value,

@@ -9,11 +9,15 @@ WITH looked AS MATERIALIZED (
    WHERE state = 1 AND task_id >= $2::bigint AND task_id < $3::bigint
    ORDER BY task_id LIMIT $4::integer
 ), found AS (
-  SELECT s.task_id, s.subtask_id, s.type_id
-    FROM looked l JOIN subtask s USING (task_id)
-   WHERE l.ready > 0 AND s.state = 2 AND s.type_id = ANY($1::smallint[]) AND NOT s.held
-     AND s.ready_at <= clock_timestamp() - $6::integer * interval '1 millisecond'
-     AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
+  SELECT l.task_id, s.subtask_id, s.type_id
+    FROM looked l,
+         LATERAL (SELECT subtask_id, type_id FROM subtask r
+                   WHERE r.task_id = l.task_id AND r.state = 2
+                     AND r.type_id = ANY($1::smallint[]) AND NOT r.held
+                     AND r.ready_at <= clock_timestamp() - $6::integer * interval '1 millisecond'
+                     AND (r.not_before IS NULL OR r.not_before <= clock_timestamp())
+                  OFFSET 0) s -- a fence: no join that reads all subtasks
+   WHERE l.ready > 0
    LIMIT $5::integer
 )
 SELECT 0 AS kind, task_id, subtask_id, type_id FROM found
