@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, SchemaError
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 # pylint: disable=wrong-import-position
-from contracts import ROOT, Tap, deref, faults, load, operations, resolve, walk
+from contracts import ROOT, Tap, Validator, deref, faults, load, operations, resolve, walk
 
 BATCH_ADD = "/api/v2/obproxy/clusters/{id}/obproxies/batchAdd"
 SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
@@ -390,7 +390,7 @@ def check_payloads(asyncapi):
 
 def message_faults(schema, value):
     """By the schema as it is: its own $defs are what its $ref names."""
-    validator = Draft202012Validator(schema)
+    validator = Validator(schema)
     return [f"{e.json_path}: {e.message:.300}" for e in validator.iter_errors(value)]
 
 
