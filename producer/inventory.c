@@ -29,6 +29,7 @@ static const struct inv_host_words *share_words(
 	};
 	struct inv_shared_words *shared;
 
+	/* NOLINTNEXTLINE(clang-analyzer-*): uthash reads the key byte by byte */
 	HASH_FIND(hh, inv->words, &words, sizeof(words), shared);
 	if (!shared) {
 		shared = xcalloc(1, sizeof(*shared));
