@@ -26,6 +26,17 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", b ? a / b : 0}'; }
 
 now_us() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
 
+# machine_ticks: "all stolen" since boot; what a hypervisor gave to others is no time of ours.
+machine_ticks() { awk '$1 == "cpu" {for (i = 2; i <= 9; i++) all += $i; print all, $9}' /proc/stat; }
+
+# put_machine ALL STOLEN: what the machine was like since those ticks.
+put_machine() {
+  local all stolen
+
+  read -r all stolen < <(machine_ticks)
+  put stolen_percent "$(calc "100 * ($stolen - $2) / ($all - $1 + 1)" 1f)"
+}
+
 say() { printf '%s\n' "$*" >&2; }
 
 # write_figures FILE [FIGURES-OF-ANOTHER-RUN...]: all figures and what they were measured on.

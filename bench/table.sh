@@ -8,8 +8,8 @@ row() { # WHAT OBPIPE FLOOR RATIO GOAL
 }
 
 print_head() {
-  printf '\n%s, %s cores, load %s; PostgreSQL %s, fsync %s, synchronous_commit %s; Kafka %s, one broker\n\n' \
-    "$(uname -sr)" "$(nproc)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$(sql -c 'SHOW server_version')" \
+  printf '\n%s, %s cores, load %s, %s %% of the CPU taken by the hypervisor; PostgreSQL %s, fsync %s, synchronous_commit %s; Kafka %s, one broker\n\n' \
+    "$(uname -sr)" "$(nproc)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$(the stolen_percent)" "$(sql -c 'SHOW server_version')" \
     "$(sql -c 'SHOW fsync')" "$(sql -c 'SHOW synchronous_commit')" "${KAFKA_VERSION:-4.3.1}"
   row what obpipe 'floor on the same services' ratio goal
   row --- --- --- --- ---
