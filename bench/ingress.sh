@@ -19,7 +19,6 @@ fresh_ingress() {
 
 start_intake() {
   stop_worker
-  bench post 1 1 1 1 >/dev/null # it is ready once it has read a request
   start_worker OBPIPE_ROLES=intake,maintainer
 }
 

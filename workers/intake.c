@@ -122,6 +122,7 @@ static void on_assign(void *arg, bool assigned, struct kafka_partition *parts, s
 	struct intake *in = arg;
 	bool told = false;
 
+	atomic_store(&in->worker->kafka_up, true); /* or nobody would have called */
 	clear_items(in);
 	for (int i = 0; i < PARTITIONS_MAX; i++) {
 		in->next[i] = -1;

@@ -169,6 +169,13 @@ static void drain_hands_back_what_takes_too_long(void **state)
 	sql(s, "UPDATE subtask SET held = true WHERE task_id = %lld RETURNING 1", (long long)id);
 }
 
+static void an_intake_without_work_is_ready(void **state)
+{
+	static const char *const env[] = {"OBPIPE_ROLES=intake", NULL};
+
+	program_stop(stack_start(s, "obpipe-worker", env));
+}
+
 static void a_worker_serves_only_its_types(void **state)
 {
 	const char *const env[] = {"OBPIPE_TYPES=finish", NULL};
@@ -240,6 +247,7 @@ int main(void)
 	        cmocka_unit_test(a_name_may_come_back_at_once),
 	        cmocka_unit_test(sigterm_drains),
 	        cmocka_unit_test(drain_hands_back_what_takes_too_long),
+	        cmocka_unit_test(an_intake_without_work_is_ready),
 	        cmocka_unit_test(a_worker_serves_only_its_types),
 	        cmocka_unit_test(the_relay_moves_when_its_leader_stands_still),
 	        cmocka_unit_test(an_open_transaction_delays_no_event),
