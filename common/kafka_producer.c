@@ -71,8 +71,8 @@ static int open_handle(struct kafka_producer *p, struct err *err)
 	         */
 	        {"max.in.flight", "1"},
 	        {"message.timeout.ms", timeout},
-	        /* Batches come as fast as rows are read, however many wait: a queue of 100,000
-	         * events was 85 MiB, and carried no more of them a second. */
+	        /* Batches come as fast as rows are read, however many wait: 100,000 events would
+	         * be more memory than a worker is to have. */
 	        {"queue.buffering.max.messages", p->kind == KAFKA_BATCHES ? "10000" : "100000"},
 	        {"partitioner", "murmur2_random"},
 	        {NULL, NULL},
