@@ -48,13 +48,19 @@ static void load_template(void)
 	assert_int_equal(system(clean), 0);
 }
 
-/* Steps whose types stand in `hold` wait, once they are READY, until release() lets them go. */
+/*
+ * Steps whose types stand in `hold` when their task is made wait, once they are READY, until
+ * release() lets them go.
+ */
 static void make_holds(void)
 {
 	sql(s, "CREATE TABLE hold (type_id smallint PRIMARY KEY)");
 	sql(s, "CREATE FUNCTION hold_new() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
-	       "NEW.held := NEW.type_id IN (SELECT type_id FROM hold); RETURN NEW; END$$");
-	sql(s, "CREATE TRIGGER hold_new BEFORE INSERT ON subtask "
+	       "INSERT INTO subtask (task_id, subtask_id, node, type_id, state, waiting, held) "
+	       "SELECT NEW.task_id, NEW.first_subtask_id + node, node, type_id, 1, waiting, true "
+	       "FROM template_node JOIN hold USING (type_id) "
+	       "WHERE template_id = NEW.template_id; RETURN NULL; END$$");
+	sql(s, "CREATE TRIGGER hold_new AFTER INSERT ON task "
 	       "FOR EACH ROW EXECUTE FUNCTION hold_new()");
 }
 
