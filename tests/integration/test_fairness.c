@@ -23,7 +23,11 @@
 /* Tasks whose first hints are more than a queue takes before it pauses; 176,000 subtasks. */
 #define FLOOD 22000
 #define FLOOD_REQUESTS 22
+#ifdef __SANITIZE_ADDRESS__
+#define MEMORY_MIB 1024 /* ASan keeps what was freed (256 MiB) and marks all of it */
+#else
 #define MEMORY_MIB 64
+#endif
 #define FLOOD_MS 180000
 
 static struct stack *s;
