@@ -69,9 +69,9 @@ struct kafka_consumer *kafka_consumer_new(const struct settings *settings, const
 	        {"session.timeout.ms", "6000"},
 	        {"heartbeat.interval.ms", "1000"},
 	        {"fetch.min.bytes", "1"},
-	        /* Short, so that a partition that was paused or just assigned waits little for the
-	         * fetch under way to return. */
-	        {"fetch.wait.max.ms", "100"},
+	        /* A partition that was paused or just assigned waits so long for the fetch under
+	         * way to return; at rest each return is work for both sides. */
+	        {"fetch.wait.max.ms", "250"},
 	        {"fetch.error.backoff.ms", "50"},
 	        {"queued.min.messages", "10000"},
 	        {"queued.max.messages.kbytes", "8192"},

@@ -256,14 +256,15 @@ static void on_claim_state(void *arg, bool up)
 
 	ex->readopted = false;
 	atomic_store(&ex->worker->pg_up, up);
-	if (up && !ex->handing)
+	if (up && !completer_handing(ex))
 		readopt_from(ex, 0);
 }
 
 void claimer_tick(struct executor *ex)
 {
 	/* Behind a batch that hands on: what it claims is known only with its answer. */
-	if (!ex->readopted && !ex->readopting && !ex->handing && db_async_up(ex->claim_db))
+	if (!ex->readopted && !ex->readopting && !completer_handing(ex) &&
+	        db_async_up(ex->claim_db))
 		readopt_from(ex, 0);
 	claimer_push(ex);
 }

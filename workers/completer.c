@@ -8,6 +8,10 @@
 #include "common/metrics.h"
 #include "workers/executor_internal.h"
 
+/* A batch beside another one costs a transaction more: from here on it pays (design, 10: 31,000
+ * moves a second at 10 rows a statement, 78,000 at 100). */
+#define BESIDE_MIN 100
+
 void completer_add(struct executor *ex, struct attempt *a)
 {
 	a->next = NULL;
@@ -45,9 +49,10 @@ static struct attempt *pop_done(struct executor *ex)
 }
 
 /* An attempt with rows of its own to write goes alone: its data error is its own failure. */
-static size_t take_batch(struct executor *ex)
+static size_t take_batch(struct completion *c)
 {
-	struct attempt **tail = &ex->completing;
+	struct executor *ex = c->ex;
+	struct attempt **tail = &c->list;
 	size_t count = 0;
 
 	while (ex->done && count < ex->complete_max) {
@@ -74,30 +79,30 @@ static struct attempt *find_in_batch(const struct executor *ex, const struct att
 
 static void on_result(void *arg, int index, const PGresult *res)
 {
-	struct executor *ex = arg;
+	struct completion *c = arg;
 
-	if (index != (ex->handing ? 2 : 1)) /* worker_share, task_lock, logs, rows of the type */
+	if (index != (c->handing ? 2 : 1)) /* worker_share, task_lock, logs, rows of the type */
 		return;
 	for (int row = 0; row < PQntuples(res); row++) {
 		const struct attempt_key key = {db_get_int8(res, row, 1), db_get_int8(res, row, 2),
 		        db_get_int8(res, row, 4)};
 
 		if (db_get_int4(res, row, 0) == 0) {
-			struct attempt *a = find_in_batch(ex, &key);
+			struct attempt *a = find_in_batch(c->ex, &key);
 
 			if (a)
 				a->taken = true;
 			continue;
 		}
 		if (db_get_int4(res, row, 0) == 2) {
-			handoff_take(ex, res, row);
+			handoff_take(c, res, row);
 			continue;
 		}
-		if (ex->ready_count == ex->ready_alloc) {
-			ex->ready_alloc = ex->ready_alloc * 2 + 64;
-			ex->ready = xrealloc(ex->ready, ex->ready_alloc * sizeof(*ex->ready));
+		if (c->ready_count == c->ready_alloc) {
+			c->ready_alloc = c->ready_alloc * 2 + 64;
+			c->ready = xrealloc(c->ready, c->ready_alloc * sizeof(*c->ready));
 		}
-		ex->ready[ex->ready_count++] = (struct ready_row){
+		c->ready[c->ready_count++] = (struct ready_row){
 		        key.task_id, key.subtask_id, db_get_int2(res, row, 3)};
 	}
 }
@@ -142,48 +147,49 @@ static int by_task(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void sort_batch(struct executor *ex)
+static void sort_batch(struct completion *c)
 {
 	size_t n = 0;
 
-	for (struct attempt *a = ex->completing; a; a = a->next)
-		ex->by_task[n++] = a;
-	ex->completing_count = n;
-	qsort(ex->by_task, n, sizeof(struct attempt *), by_task);
+	for (struct attempt *a = c->list; a; a = a->next)
+		c->by_task[n++] = a;
+	c->count = n;
+	qsort(c->by_task, n, sizeof(struct attempt *), by_task);
 }
 
-struct attempt *completer_of_task(const struct executor *ex, int64_t task_id)
+struct attempt *completer_of_task(const struct completion *c, int64_t task_id)
 {
 	const struct attempt key = {.key = {.task_id = task_id}}, *at = &key;
 	struct attempt **found = bsearch(
-	        &at, ex->by_task, ex->completing_count, sizeof(struct attempt *), by_task);
+	        &at, c->by_task, c->count, sizeof(struct attempt *), by_task);
 
 	return found ? *found : NULL;
 }
 
-static const char *traceparent_of(const struct executor *ex, int64_t task_id)
+static const char *traceparent_of(const struct completion *c, int64_t task_id)
 {
-	const struct attempt *a = completer_of_task(ex, task_id);
+	const struct attempt *a = completer_of_task(c, task_id);
 
 	return a ? a->traceparent : NULL;
 }
 
-static void committed(struct executor *ex)
+static void committed(struct completion *c)
 {
+	struct executor *ex = c->ex;
 	struct attempt *a;
 
-	for (size_t i = 0; i < ex->ready_count; i++)
-		hint_send(ex->hints, ex->ready[i].task_id, ex->ready[i].subtask_id,
-		        ex->ready[i].type_id, traceparent_of(ex, ex->ready[i].task_id));
+	for (size_t i = 0; i < c->ready_count; i++)
+		hint_send(ex->hints, c->ready[i].task_id, c->ready[i].subtask_id,
+		        c->ready[i].type_id, traceparent_of(c, c->ready[i].task_id));
 	worker_committed(ex->worker);
-	for (a = ex->completing; a;) {
+	for (a = c->list; a;) {
 		struct attempt *next = a->next;
 
 		report(a);
 		executor_forget(ex, a);
 		a = next;
 	}
-	ex->completing = NULL;
+	c->list = NULL;
 	ex->complete_max *= 2;
 	if (ex->complete_max > (size_t)ex->settings->claim_batch)
 		ex->complete_max = (size_t)ex->settings->claim_batch;
@@ -206,12 +212,13 @@ static void refuse_one(struct attempt *a, const struct err *err)
 	}
 }
 
-static void not_committed(struct executor *ex, const struct err *err)
+static void not_committed(struct completion *c, const struct err *err)
 {
-	struct attempt *batch = ex->completing, *last = batch;
+	struct executor *ex = c->ex;
+	struct attempt *batch = c->list, *last = batch;
 	size_t count = 1;
 
-	ex->completing = NULL;
+	c->list = NULL;
 	for (; last->next; last = last->next)
 		count++;
 	if (err->kind == ERR_PERMANENT) {
@@ -233,14 +240,15 @@ static void not_committed(struct executor *ex, const struct err *err)
 
 static void on_done(void *arg, const struct err *err)
 {
-	struct executor *ex = arg;
-	struct attempt *handed = handoff_end(ex, err);
+	struct completion *c = arg;
+	struct executor *ex = c->ex;
+	struct attempt *handed = handoff_end(c, err);
 
 	if (err)
-		not_committed(ex, err);
+		not_committed(c, err);
 	else
-		committed(ex);
-	ex->ready_count = 0;
+		committed(c);
+	c->ready_count = 0;
 	claimer_start(ex, handed);
 	if (!err || err->kind == ERR_PERMANENT)
 		completer_push(ex);
@@ -256,7 +264,7 @@ static int to_state(enum rule rule)
 	return row->to;
 }
 
-static void add_logs(struct executor *ex, struct db_batch *batch, size_t count)
+static void add_logs(const struct completion *c, struct db_batch *batch, size_t count)
 {
 	int64_t *ids = xmalloc(3 * count * sizeof(*ids));
 	int32_t *chunks = xmalloc(count * sizeof(*chunks));
@@ -264,7 +272,7 @@ static void add_logs(struct executor *ex, struct db_batch *batch, size_t count)
 	struct db_params p = DB_PARAMS_INIT;
 	size_t n = 0;
 
-	for (const struct attempt *a = ex->completing; a; a = a->next) {
+	for (const struct attempt *a = c->list; a; a = a->next) {
 		if (!a->log.len)
 			continue;
 		ids[n] = a->key.task_id;
@@ -294,7 +302,7 @@ struct move_rows {
 	size_t count, down_count, down_alloc;
 };
 
-static void add_downstreams(struct executor *ex, struct move_rows *m, const struct attempt *a)
+static void add_downstreams(struct completion *c, struct move_rows *m, const struct attempt *a)
 {
 	size_t n = a->rule == RULE_SUCCEEDED ? (size_t)a->node->downstream_count : 0;
 
@@ -310,7 +318,7 @@ static void add_downstreams(struct executor *ex, struct move_rows *m, const stru
 	for (size_t i = 0; i < n; i++) {
 		int16_t node = a->node->downstreams[i];
 
-		m->takes[m->down_count] = ex->handing && handoff_hold(ex, a, (int)i);
+		m->takes[m->down_count] = c->handing && handoff_hold(c, a, (int)i);
 		m->nodes[m->down_count] = node;
 		m->types[m->down_count] = a->template->nodes[node].type_id;
 		m->waiting[m->down_count] = a->template->nodes[node].upstream_count;
@@ -319,7 +327,7 @@ static void add_downstreams(struct executor *ex, struct move_rows *m, const stru
 	m->down_last[m->count] = (int32_t)m->down_count;
 }
 
-static void add_row(struct executor *ex, struct move_rows *m, const struct attempt *a)
+static void add_row(struct completion *c, struct move_rows *m, const struct attempt *a)
 {
 	size_t n = m->count;
 
@@ -329,12 +337,13 @@ static void add_row(struct executor *ex, struct move_rows *m, const struct attem
 	m->rules[n] = (int16_t)a->rule;
 	m->states[n] = (int16_t)to_state(a->rule);
 	m->delays[n] = a->delay_ms;
-	add_downstreams(ex, m, a);
+	add_downstreams(c, m, a);
 	m->count++;
 }
 
-static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
+static void add_move(struct completion *c, struct db_batch *batch, size_t count)
 {
+	struct executor *ex = c->ex;
 	struct move_rows m = {
 	        .tasks = xmalloc(count * sizeof(*m.tasks)),
 	        .subtasks = xmalloc(count * sizeof(*m.subtasks)),
@@ -348,8 +357,8 @@ static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
 	struct db_params p = DB_PARAMS_INIT, share = DB_PARAMS_INIT;
 	int64_t worker_id = atomic_load(&ex->worker->worker_id);
 
-	for (const struct attempt *a = ex->completing; a; a = a->next)
-		add_row(ex, &m, a);
+	for (const struct attempt *a = c->list; a; a = a->next)
+		add_row(c, &m, a);
 	db_add_int8_array(&p, m.tasks, count);
 	db_add_int8_array(&p, m.subtasks, count);
 	db_add_int8_array(&p, m.claims, count);
@@ -360,12 +369,12 @@ static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
 	db_add_int4_array(&p, m.down_last, count);
 	db_add_int8_array(&p, m.downs, m.down_count);
 	db_add_text(&p, worker_who(ex->worker, "worker"));
-	db_add_int2_array(&p, m.takes, ex->handing ? m.down_count : 0);
-	db_add_int8(&p, ex->handing ? worker_id : 0);
+	db_add_int2_array(&p, m.takes, c->handing ? m.down_count : 0);
+	db_add_int8(&p, c->handing ? worker_id : 0);
 	db_add_int2_array(&p, m.nodes, m.down_count);
 	db_add_int2_array(&p, m.types, m.down_count);
 	db_add_int2_array(&p, m.waiting, m.down_count);
-	if (ex->handing) {
+	if (c->handing) {
 		db_add_int8(&share, worker_id);
 		db_batch_add(batch, QUERY_WORKER_SHARE, &share);
 		db_params_release(&share);
@@ -378,43 +387,77 @@ static void add_move(struct executor *ex, struct db_batch *batch, size_t count)
 	free(m.nodes), free(m.types), free(m.waiting);
 }
 
+bool completer_busy(const struct executor *ex)
+{
+	for (int i = 0; i < COMPLETIONS; i++)
+		if (ex->completions[i].list)
+			return true;
+	return false;
+}
+
+bool completer_handing(const struct executor *ex)
+{
+	for (int i = 0; i < COMPLETIONS; i++)
+		if (ex->completions[i].handing)
+			return true;
+	return false;
+}
+
+static void send_batch(struct completion *c)
+{
+	struct executor *ex = c->ex;
+	struct db_batch *batch;
+	size_t count = take_batch(c);
+
+	sort_batch(c);
+	c->handing = handoff_allowed(ex);
+	metric_observe(METRIC_COMPLETE_BATCH, (int64_t)count);
+	batch = db_batch_new(c->db, on_result, on_done, c);
+	add_move(c, batch, count);
+	add_logs(c, batch, count);
+	for (int i = 0; i < c->list->extra_count; i++)
+		db_batch_add(batch, c->list->extras[i].query, &c->list->extras[i].params);
+	c->ready_count = 0;
+	db_batch_send(batch);
+}
+
 void completer_push(struct executor *ex)
 {
-	struct db_batch *batch;
-	size_t count;
+	for (int i = 0; i < COMPLETIONS; i++) {
+		struct completion *c = &ex->completions[i];
 
-	if (ex->completing || !ex->done || !db_async_up(ex->complete_db))
-		return;
-	count = take_batch(ex);
-	sort_batch(ex);
-	ex->handing = handoff_allowed(ex);
-	metric_observe(METRIC_COMPLETE_BATCH, (int64_t)count);
-	batch = db_batch_new(ex->complete_db, on_result, on_done, ex);
-	add_move(ex, batch, count);
-	add_logs(ex, batch, count);
-	for (int i = 0; i < ex->completing->extra_count; i++)
-		db_batch_add(
-		        batch, ex->completing->extras[i].query, &ex->completing->extras[i].params);
-	ex->ready_count = 0;
-	db_batch_send(batch);
+		if (!ex->done || (completer_busy(ex) && ex->done_count < BESIDE_MIN))
+			return;
+		if (!c->list && db_async_up(c->db))
+			send_batch(c);
+	}
 }
 
 static void on_state(void *arg, bool up)
 {
+	const struct completion *c = arg;
+
 	if (up)
-		completer_push(arg);
+		completer_push(c->ex);
 }
 
 void completer_open(struct executor *ex)
 {
 	ex->complete_max = (size_t)ex->settings->claim_batch;
-	ex->by_task = xcalloc(ex->complete_max, sizeof(struct attempt *));
-	ex->complete_db = db_async_new(ex->loop, ex->settings, "obpipe-complete", on_state, ex);
+	for (int i = 0; i < COMPLETIONS; i++) {
+		struct completion *c = &ex->completions[i];
+
+		c->ex = ex;
+		c->by_task = xcalloc(ex->complete_max, sizeof(struct attempt *));
+		c->db = db_async_new(ex->loop, ex->settings, "obpipe-complete", on_state, c);
+	}
 }
 
 void completer_close(struct executor *ex)
 {
-	db_async_free(ex->complete_db);
-	free(ex->ready);
-	free(ex->by_task);
+	for (int i = 0; i < COMPLETIONS; i++) {
+		db_async_free(ex->completions[i].db);
+		free(ex->completions[i].ready);
+		free(ex->completions[i].by_task);
+	}
 }

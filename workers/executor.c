@@ -34,7 +34,7 @@ static void check_drain(struct executor *ex)
 
 	if (!ex->draining)
 		return;
-	if (!ex->claiming && !ex->running && !ex->done && !ex->completing) {
+	if (!ex->claiming && !ex->running && !ex->done && !completer_busy(ex)) {
 		loop_stop(ex->loop);
 		return;
 	}

@@ -9,8 +9,8 @@
  *   handoff     complete batches that also claim the downstreams; roots without a message
  *               (OBPIPE_HANDOFF)
  *
- * Claims and completions use a connection each with one batch in flight: what gathers meanwhile is
- * the next batch. No timers on that path.
+ * Claims use one connection and completions two, each with one batch in flight: what gathers
+ * meanwhile is the next batch. No timers on that path.
  */
 #ifndef OBPIPE_WORKERS_EXECUTOR_INTERNAL_H
 #define OBPIPE_WORKERS_EXECUTOR_INTERNAL_H
@@ -27,6 +27,8 @@
 #include "workers/worker.h"
 
 #define TYPES_SERVED_MAX 512
+/* With one, a single server process of PostgreSQL would be what limits handoff. */
+#define COMPLETIONS 2
 
 /* A hint waiting for a slot. partition -1: found in PostgreSQL, not read from Kafka. */
 struct queued_hint {
@@ -41,7 +43,7 @@ struct lane {
 	struct queued_hint *ring;
 	size_t head, count, alloc; /* alloc is a power of two */
 	int used;                  /* slots taken: claimed and not completed */
-	int handing;               /* of these, held for what the complete batch may claim */
+	int handing[COMPLETIONS];  /* of these, held for what each complete batch may claim */
 	int limit;
 	bool paused;
 };
@@ -53,10 +55,23 @@ struct partition_state {
 	int64_t committed; /* last offset committed */
 };
 
-/* A subtask the complete batch in flight makes READY; published once it is committed. */
+/* A subtask a complete batch makes READY; published once it is committed. */
 struct ready_row {
 	int64_t task_id, subtask_id;
 	int16_t type_id;
+};
+
+/* A connection for complete batches, and the one in flight on it. */
+struct completion {
+	struct executor *ex;
+	struct db_async *db;
+	struct attempt *list;     /* of the batch in flight; NULL: none is */
+	struct attempt **by_task; /* the same in order of task id */
+	size_t count;
+	struct ready_row *ready;
+	size_t ready_count, ready_alloc;
+	bool handing;           /* the batch may claim downstreams (handoff) */
+	struct attempt *handed; /* attempts its answer made */
 };
 
 struct runner {
@@ -114,18 +129,10 @@ struct executor {
 	struct attempt *running; /* hash of all attempts alive, by key */
 	struct loop_timer *later_timer;
 	/* completer */
-	struct db_async *complete_db;
 	struct attempt *done, *done_tail; /* results to commit */
 	size_t done_count;
-	struct attempt *completing; /* the batch in flight */
-	struct attempt **by_task;   /* the same in order of task id */
-	size_t completing_count;
 	size_t complete_max; /* halved when a batch holds bad data */
-	struct ready_row *ready;
-	size_t ready_count, ready_alloc;
-	/* handoff */
-	bool handing;           /* the complete batch in flight may claim downstreams */
-	struct attempt *handed; /* attempts its answer made */
+	struct completion completions[COMPLETIONS];
 	/* life */
 	pthread_t thread;
 	struct loop_timer *tick;
@@ -177,21 +184,23 @@ void runner_stop_all(struct executor *ex, enum stop_reason reason);
 void completer_open(struct executor *ex);
 void completer_close(struct executor *ex);
 void completer_add(struct executor *ex, struct attempt *a);
-/* Sends the next complete batch if nothing is in flight. */
+/* Sends the next complete batches on the connections that are free. */
 void completer_push(struct executor *ex);
-
-/* An attempt of that task in the complete batch in flight; NULL: none. */
-struct attempt *completer_of_task(const struct executor *ex, int64_t task_id);
+/* Is a complete batch in flight? And one that may claim downstreams? */
+bool completer_busy(const struct executor *ex);
+bool completer_handing(const struct executor *ex);
+/* An attempt of that task in the batch in flight; NULL: none. */
+struct attempt *completer_of_task(const struct completion *c, int64_t task_id);
 
 /* ---- handoff.c ---- */
-/* May the complete batch sent now claim what becomes READY? */
+/* May a complete batch sent now claim what becomes READY? */
 bool handoff_allowed(const struct executor *ex);
 /* Does it claim downstream `place` of a's node? Then a slot is held until handoff_end(). */
-bool handoff_hold(struct executor *ex, const struct attempt *a, int place);
+bool handoff_hold(struct completion *c, const struct attempt *a, int place);
 /* Takes row `row` of its answer: a subtask that was claimed. */
-void handoff_take(struct executor *ex, const PGresult *res, int row);
+void handoff_take(struct completion *c, const PGresult *res, int row);
 /* Gives the held slots back and returns what is to be started; err NULL: committed. */
-struct attempt *handoff_end(struct executor *ex, const struct err *err);
+struct attempt *handoff_end(struct completion *c, const struct err *err);
 /* Queues the roots that intake of this process offered, as far as slots are free. */
 void handoff_take_roots(struct executor *ex);
 

@@ -25,8 +25,9 @@ bool handoff_allowed(const struct executor *ex)
  * The first downstream of the same type takes over the slot of its upstream. Any other needs one
  * that is free and that no hint waits for: work that came earlier goes first.
  */
-bool handoff_hold(struct executor *ex, const struct attempt *a, int place)
+bool handoff_hold(struct completion *c, const struct attempt *a, int place)
 {
+	struct executor *ex = c->ex;
 	const struct template_node *nodes = a->template->nodes;
 	int16_t type = nodes[a->node->downstreams[place]].type_id;
 	struct lane *lane = executor_lane(ex, type);
@@ -37,36 +38,39 @@ bool handoff_hold(struct executor *ex, const struct attempt *a, int place)
 	if (!lane || (!takes_over && (lane->count > 0 || lane->used >= lane->limit)))
 		return false;
 	lane->used++;
-	lane->handing++;
+	lane->handing[c - ex->completions]++;
 	return true;
 }
 
-void handoff_take(struct executor *ex, const PGresult *res, int row)
+void handoff_take(struct completion *c, const PGresult *res, int row)
 {
-	const struct attempt *upstream = completer_of_task(ex, db_get_int8(res, row, 1));
+	const struct attempt *upstream = completer_of_task(c, db_get_int8(res, row, 1));
 	struct attempt *a;
 
 	if (!upstream)
 		BUG("a subtask of a task that is not in the batch was handed on");
-	a = attempt_handed_on(ex->worker, upstream, res, row);
-	a->next = ex->handed;
-	ex->handed = a;
+	a = attempt_handed_on(c->ex->worker, upstream, res, row);
+	a->next = c->handed;
+	c->handed = a;
 }
 
-struct attempt *handoff_end(struct executor *ex, const struct err *err)
+struct attempt *handoff_end(struct completion *c, const struct err *err)
 {
-	struct attempt *list = ex->handed, *next;
+	struct executor *ex = c->ex;
+	struct attempt *list = c->handed, *next;
 
 	for (int i = 0; i < ex->lane_count; i++) {
-		ex->lanes[i].used -= ex->lanes[i].handing;
-		ex->lanes[i].handing = 0;
+		int *held = &ex->lanes[i].handing[c - ex->completions];
+
+		ex->lanes[i].used -= *held;
+		*held = 0;
 	}
-	ex->handed = NULL;
+	c->handed = NULL;
 	/* Claims may be committed that nobody here knows of: look before anything else is claimed.
 	 */
-	if (ex->handing && err && err->kind == ERR_UNKNOWN)
+	if (c->handing && err && err->kind == ERR_UNKNOWN)
 		ex->readopted = false;
-	ex->handing = false;
+	c->handing = false;
 	if (!err) {
 		for (next = list; next; next = next->next)
 			metric_add(METRIC_HANDOFFS, 1);

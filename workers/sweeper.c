@@ -35,7 +35,7 @@ struct sweeper {
 	const struct settings *settings;
 	pthread_t thread;
 	struct db db;
-	struct hint_sender *hints;
+	struct hint_sender *hints; /* NULL until there is something to say */
 	struct watched *watched;
 	size_t count;
 	/* age of the oldest READY subtask of each type, gathered over a walk */
@@ -145,17 +145,34 @@ static int move_rows(
 	return rc;
 }
 
+/* Made for the first death: a producer at rest wakes every second, for nothing. */
+static bool have_hints(struct sweeper *s)
+{
+	struct err err = {0};
+
+	if (!s->hints)
+		s->hints = hint_sender_new(s->settings, s->worker->catalog, &err);
+	if (!s->hints)
+		log_warn(
+		        "no hints for what was swept: it is found by stealing", "error", "e", &err);
+	return s->hints;
+}
+
 static void publish(struct sweeper *s, const PGresult *res)
 {
+	bool hints = have_hints(s);
+
 	for (int row = 0; row < PQntuples(res); row++) {
 		if (db_get_int4(res, row, 0) == 0) {
 			metric_add(METRIC_RECLAIMED, 1);
 			continue;
 		}
-		hint_send(s->hints, db_get_int8(res, row, 1), db_get_int8(res, row, 2),
-		        db_get_int2(res, row, 3), NULL);
+		if (hints)
+			hint_send(s->hints, db_get_int8(res, row, 1), db_get_int8(res, row, 2),
+			        db_get_int2(res, row, 3), NULL);
 	}
-	hint_sender_poll(s->hints);
+	if (hints)
+		hint_sender_poll(s->hints);
 }
 
 /* Makes READY what a dead worker was running, page by page. */
@@ -353,7 +370,8 @@ static void *run(void *arg)
 			told = false;
 			report_oldest(s);
 		}
-		hint_sender_poll(s->hints);
+		if (s->hints)
+			hint_sender_poll(s->hints);
 		worker_pause(s->worker, LOOK_MS);
 	}
 	return NULL;
@@ -367,10 +385,6 @@ struct sweeper *sweeper_start(struct worker *w, struct err *err)
 	s->settings = &w->settings;
 	id_scan_init(&s->oldest_scan);
 	db_init(&s->db, s->settings, "obpipe-sweeper");
-	s->hints = hint_sender_new(s->settings, w->catalog, err);
-	if (!s->hints)
-		return NULL; /* start-up ends the process */
-	hint_sender_warm(s->hints);
 	if (pthread_create(&s->thread, NULL, run, s) != 0)
 		BUG("cannot start the sweeper thread");
 	return s;
