@@ -27,7 +27,7 @@ floor_sql() {
 
   sql -f bench/floor.sql
   folder=$(mktemp -d)
-  /usr/lib/postgresql/15/bin/pgbench -n -M prepared -T "$SECONDS_EACH" -c 2 -j 1 -l \
+  /usr/lib/postgresql/15/bin/pgbench -n -M prepared -T "$SECONDS_EACH" -c 2 -j 1 -l -D turn=0 \
     --log-prefix="$folder/log" -f bench/floor.pgbench "$OBPIPE_PG_DSN" 2>/dev/null |
     awk '/^tps/ {printf "%.0f", $3 * 100}' >"$folder/rate"
   put floor_sql_subtasks_per_s "$(<"$folder/rate")"
