@@ -154,7 +154,7 @@ floor_produce() {
 
 measure_post() {
   start_intake
-  bench post 2 100000 "$POST_CONNECTIONS" 2 >/dev/null # the broker compiles what it does often
+  bench post 2 100000 "$POST_CONNECTIONS" 8 >/dev/null # the broker compiles what it does often
   closed_loop post64 64
   closed_loop post "$POST_CONNECTIONS"
   floor_produce
