@@ -20,7 +20,7 @@
 #define PACKET_BYTES_MAX ((size_t)0xffffff)
 #define TIMEOUT_MS INT64_C(10000)
 #define COLUMNS_MAX 1024
-#define VALUE_OVERHEAD_BYTES 64 /* two array elements and malloc's own, rounded up */
+#define VALUE_OVERHEAD_BYTES 64 /* array elements, with room for as many, and malloc's own */
 #define SALT_BYTES 20
 #define SHA1_BYTES 20
 
@@ -439,8 +439,13 @@ static int add_row(struct mysql_client *my, struct mysql_rows *rows, struct err 
 {
 	size_t first = rows->columns * rows->rows, count = first + rows->columns, at = 0;
 
-	rows->values = xrealloc(rows->values, count * sizeof(*rows->values));
-	rows->lengths = xrealloc(rows->lengths, count * sizeof(*rows->lengths));
+	/* There is room for the next power of two. */
+	if ((rows->rows & (rows->rows - 1)) == 0) {
+		size_t room = rows->columns * (rows->rows ? rows->rows * 2 : 1);
+
+		rows->values = xrealloc(rows->values, room * sizeof(*rows->values));
+		rows->lengths = xrealloc(rows->lengths, room * sizeof(*rows->lengths));
+	}
 	memset(rows->values + first, 0, rows->columns * sizeof(*rows->values));
 	rows->rows++;
 	for (size_t i = first; i < count; i++) {
