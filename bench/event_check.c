@@ -110,7 +110,8 @@ void events_check(struct bench *b, FILE *out)
 	_cleanup_free_ char *topic = kafka_topic(&b->settings, "events");
 	struct check c = {0};
 	struct err err = {0};
-	struct kafka_consumer *consumer = kafka_consumer_new(&b->settings, NULL, NULL, NULL, &err);
+	struct kafka_consumer *consumer = kafka_consumer_new(
+	        &b->settings, NULL, KAFKA_AHEAD_HISTORY_KIB, NULL, NULL, &err);
 	int64_t until;
 	int count;
 

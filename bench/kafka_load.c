@@ -29,7 +29,7 @@ static void hop_open(struct bench *b, struct hop *h, const char *name)
 
 	h->topic = spec.name;
 	h->producer = kafka_producer_new(&b->settings, KAFKA_HINTS, NULL, NULL, &err);
-	h->consumer = kafka_consumer_new(&b->settings, NULL, NULL, NULL, &err);
+	h->consumer = kafka_consumer_new(&b->settings, NULL, KAFKA_AHEAD_KIB, NULL, NULL, &err);
 	if (!h->producer || !h->consumer ||
 	        kafka_topics_ensure(&b->settings, &spec, 1, 20000, &err) < 0 ||
 	        kafka_consumer_assign(h->consumer, &part, 1, &err) < 0)
@@ -153,7 +153,8 @@ int64_t events_delay(struct bench *b, double seconds, struct delays *ret)
 	double *ms = xmalloc(EVENTS_MAX * sizeof(*ms));
 	size_t seen = 0;
 	struct err err = {0};
-	struct kafka_consumer *c = kafka_consumer_new(&b->settings, NULL, NULL, NULL, &err);
+	struct kafka_consumer *c = kafka_consumer_new(
+	        &b->settings, NULL, KAFKA_AHEAD_KIB, NULL, NULL, &err);
 	int count = 0;
 
 	if (!c || kafka_partition_count(&b->settings, topic, 10000, &count, &err) < 0 ||

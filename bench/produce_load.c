@@ -76,7 +76,8 @@ static void newest_request(struct bench *b, struct sample *ret)
 {
 	_cleanup_free_ char *topic = kafka_topic(&b->settings, "requests");
 	struct err err = {0};
-	struct kafka_consumer *c = kafka_consumer_new(&b->settings, NULL, NULL, NULL, &err);
+	struct kafka_consumer *c = kafka_consumer_new(
+	        &b->settings, NULL, KAFKA_AHEAD_KIB, NULL, NULL, &err);
 	int count;
 
 	if (!c || kafka_partition_count(&b->settings, topic, 10000, &count, &err) < 0)

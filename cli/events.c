@@ -88,7 +88,8 @@ static int open_reader(struct reader *r, const char *topic, struct err *err)
 	if (r->count == 0)
 		return err_set(
 		        err, ERR_PERMANENT, "", "topic %s is missing: run `obpipe topics`", topic);
-	r->consumer = kafka_consumer_new(&r->cli->settings, NULL, NULL, NULL, err);
+	r->consumer = kafka_consumer_new(
+	        &r->cli->settings, NULL, KAFKA_AHEAD_HISTORY_KIB, NULL, NULL, err);
 	if (!r->consumer)
 		return -1;
 	r->parts = xcalloc((size_t)r->count, sizeof(*r->parts));

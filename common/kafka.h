@@ -110,11 +110,15 @@ typedef void (*kafka_assign_fn)(
 struct kafka_consumer;
 
 /*
- * group NULL: no group; use kafka_consumer_assign(). static_id NULL: dynamic membership.
- * Offsets are committed only by kafka_consumer_commit().
+ * group NULL: no group; use kafka_consumer_assign(). Offsets are committed only by
+ * kafka_consumer_commit(). ahead_kib (KiB, memory of this process): what is fetched before it is
+ * asked for. When so much waits, librdkafka 2.0.2 looks again a second later, even if it is taken
+ * at once; so this is also the most that comes in a second while the reader cannot keep up.
  */
+#define KAFKA_AHEAD_KIB 8192          /* small messages, or few */
+#define KAFKA_AHEAD_HISTORY_KIB 65536 /* a topic from its beginning */
 struct kafka_consumer *kafka_consumer_new(const struct settings *settings, const char *group,
-        kafka_assign_fn on_assign, void *arg, struct err *err);
+        int ahead_kib, kafka_assign_fn on_assign, void *arg, struct err *err);
 /* Leaves the group and closes, with a watchdog: at most close_ms. */
 void kafka_consumer_free(struct kafka_consumer *c, int close_ms);
 /* Readable once something arrived, until drained: drain, then poll until 0. */

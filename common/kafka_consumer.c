@@ -1,5 +1,6 @@
 #include <pthread.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,9 +59,10 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 }
 
 struct kafka_consumer *kafka_consumer_new(const struct settings *settings, const char *group,
-        kafka_assign_fn on_assign, void *arg, struct err *err)
+        int ahead_kib, kafka_assign_fn on_assign, void *arg, struct err *err)
 {
-	static const struct property own[] = {
+	char kib[16], messages[16];
+	const struct property own[] = {
 	        {"enable.auto.commit", "false"},
 	        {"enable.auto.offset.store", "false"},
 	        {"auto.offset.reset", "earliest"},
@@ -73,14 +75,18 @@ struct kafka_consumer *kafka_consumer_new(const struct settings *settings, const
 	         * way to return; at rest each return is work for both sides. */
 	        {"fetch.wait.max.ms", "250"},
 	        {"fetch.error.backoff.ms", "50"},
-	        {"queued.min.messages", "10000"},
-	        {"queued.max.messages.kbytes", "8192"},
+	        {"queued.min.messages", messages},
+	        {"queued.max.messages.kbytes", kib},
 	        {NULL, NULL},
 	};
 	const struct property grouped[] = {{"group.id", group}, {NULL, NULL}};
 	struct kafka_consumer *c = xcalloc(1, sizeof(*c));
 	char text[256];
-	rd_kafka_conf_t *conf = kafka_conf_new(settings, own, err);
+	rd_kafka_conf_t *conf;
+
+	snprintf(kib, sizeof(kib), "%d", ahead_kib);
+	snprintf(messages, sizeof(messages), "%d", ahead_kib + ahead_kib / 4);
+	conf = kafka_conf_new(settings, own, err);
 
 	if (!conf)
 		goto failed;

@@ -85,7 +85,7 @@ static void *run(void *arg)
 	struct log_ends *e = arg;
 	struct err err = {0};
 	struct kafka_consumer *consumer = kafka_consumer_new(
-	        &e->in->settings, NULL, NULL, NULL, &err);
+	        &e->in->settings, NULL, KAFKA_AHEAD_KIB, NULL, NULL, &err);
 	struct ends *found = xcalloc(1, sizeof(*found));
 
 	if (!consumer)

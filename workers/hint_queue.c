@@ -208,7 +208,7 @@ int hint_queue_open(struct executor *ex, struct err *err)
 
 	catalog_each_type(ex->worker->catalog, add_lane, ex);
 	ex->dead_letters.settings = ex->settings;
-	ex->consumer = kafka_consumer_new(ex->settings, group, on_assign, ex, err);
+	ex->consumer = kafka_consumer_new(ex->settings, group, KAFKA_AHEAD_KIB, on_assign, ex, err);
 	if (!ex->consumer)
 		return -1;
 	topics = xcalloc((size_t)ex->lane_count + 1, sizeof(*topics));

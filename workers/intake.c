@@ -494,7 +494,7 @@ struct intake *intake_start(struct worker *w, struct err *err)
 		in->next[i] = -1;
 	in->hints = hint_sender_new(in->settings, w->catalog, err);
 	in->dead_letters = (struct dead_letters){in->settings, on_dead_report, in, NULL};
-	in->consumer = kafka_consumer_new(in->settings, group, on_assign, in, err);
+	in->consumer = kafka_consumer_new(in->settings, group, KAFKA_AHEAD_KIB, on_assign, in, err);
 	if (!in->hints || !in->consumer ||
 	        kafka_consumer_subscribe(in->consumer, &topic, 1, err) < 0)
 		return NULL; /* start-up ends the process */

@@ -163,7 +163,8 @@ void audit(struct stack *s, int64_t first, int count)
 	struct err err = {0};
 	int n = 0;
 	int64_t until = clock_mono_ms() + SOON_MS;
-	struct kafka_consumer *c = kafka_consumer_new(&settings, NULL, NULL, NULL, &err);
+	struct kafka_consumer *c = kafka_consumer_new(
+	        &settings, NULL, KAFKA_AHEAD_HISTORY_KIB, NULL, NULL, &err);
 
 	assert_non_null(c);
 	assert_int_equal(kafka_partition_count(&settings, topic, 10000, &n, &err), 0);
