@@ -134,7 +134,7 @@ test-e2e: ## tests on hosts
 	@tests/run e2e
 fuzz: ## libFuzzer on everything that reads foreign bytes (SECONDS=10 each)
 	@FUZZ_SECONDS=$(or $(SECONDS),10) tests/run fuzz
-bench: ## speed, against floors measured in the same run; about 3 minutes
+bench: ## speed, against floors measured in the same run; about 4 minutes
 	@bench/run
 bench-growth: ## the same rates with GROWTH_TASKS (10 million) finished tasks stored
 	@bench/run growth
