@@ -34,18 +34,15 @@ static struct program *worker;
  */
 static void load_template(void)
 {
-	char folder[] = "/tmp/obpipe-test-template-XXXXXX";
-	_cleanup_free_ char *line = NULL, *clean = NULL;
-
-	assert_non_null(mkdtemp(folder));
-	line = xasprintf("jq '.version = 1000 | .nodes[] |= (del(.retry) | "
-	                 "if .key == \"check-process-not-exist\" then .timeout = 3 else . end)' "
-	                 "schema/templates/add-obproxy.json >%s/add-obproxy.json",
+	const char *folder = stack_folder(s);
+	_cleanup_free_ char *line = xasprintf(
+	        "jq '.version = 1000 | .nodes[] |= (del(.retry) | "
+	        "if .key == \"check-process-not-exist\" then .timeout = 3 else . end)' "
+	        "schema/templates/add-obproxy.json >%s/add-obproxy.json",
 	        folder);
+
 	assert_int_equal(system(line), 0);
 	assert_int_equal(obpipe(s, "migrate", "--templates", folder, NULL), 0);
-	clean = xasprintf("rm -r %s", folder);
-	assert_int_equal(system(clean), 0);
 }
 
 /*

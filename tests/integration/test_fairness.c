@@ -68,26 +68,11 @@ static int silent_host(int *ret_fd)
 /* A worker reads the key before it connects: without one a host is refused, not waited for. */
 static char *new_key(void)
 {
-	char folder[] = "/tmp/obpipe-fairness-XXXXXX";
-	_cleanup_free_ char *command = NULL;
-	char *path;
+	char *path = xasprintf("%s/key", stack_folder(s));
+	_cleanup_free_ char *command = xasprintf("ssh-keygen -q -t ed25519 -N '' -f %s", path);
 
-	assert_non_null(mkdtemp(folder));
-	path = xasprintf("%s/key", folder);
-	command = xasprintf("ssh-keygen -q -t ed25519 -N '' -f %s", path);
 	assert_int_equal(system(command), 0);
 	return path;
-}
-
-static void remove_key(char *path)
-{
-	_cleanup_free_ char *public = xasprintf("%s.pub", path);
-
-	unlink(public);
-	unlink(path);
-	*strrchr(path, '/') = '\0';
-	rmdir(path);
-	free(path);
 }
 
 static void add_silent_hosts(int *fds, const char *key)
@@ -191,7 +176,7 @@ static void hosts_that_never_answer_block_no_other_type(void **state)
 		if (callers.came[i] >= 0)
 			close(callers.came[i]);
 	}
-	remove_key(key);
+	free(key);
 }
 
 /* ---- more tasks than fit in any queue ---- */

@@ -73,13 +73,11 @@ static void a_changed_migration_is_refused(void **state)
 
 static void a_template_never_changes(void **state)
 {
-	char folder[] = "/tmp/obpipe-templates-XXXXXX";
-	_cleanup_free_ char *file = NULL;
+	const char *folder = stack_folder(s);
+	_cleanup_free_ char *file = xasprintf("%s/noop-chain.json", folder);
 	char *text = test_read_file("schema/templates/noop-chain.json", NULL), *name;
 	FILE *out;
 
-	assert_non_null(mkdtemp(folder));
-	file = xasprintf("%s/noop-chain.json", folder);
 	name = strstr(text, "No-op 3");
 	name[0] = 'X';
 	out = fopen(file, "w");
@@ -92,8 +90,6 @@ static void a_template_never_changes(void **state)
 	fclose(out);
 	assert_int_equal(obpipe(s, "migrate", "--templates", folder, NULL), 1);
 	assert_int_equal(sql_int(s, "SELECT count(*) FROM template"), 3);
-	unlink(file);
-	rmdir(folder);
 	free(text);
 }
 

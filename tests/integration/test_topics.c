@@ -125,14 +125,12 @@ static void a_deleted_hint_topic_only_slows_work_down(void **state)
 /* noop-diamond with its join made a finish: a template of two types that need no host. */
 static void load_two_types(void)
 {
-	char folder[] = "/tmp/obpipe-templates-XXXXXX";
-	_cleanup_free_ char *file = NULL;
+	const char *folder = stack_folder(s);
+	_cleanup_free_ char *file = xasprintf("%s/two-types.json", folder);
 	char *text = test_read_file("schema/templates/noop-diamond.json", NULL);
 	json_t *template = json_loads(text, 0, NULL), *nodes = json_object_get(template, "nodes");
 
 	free(text);
-	assert_non_null(mkdtemp(folder));
-	file = xasprintf("%s/two-types.json", folder);
 	assert_true(json_array_size(nodes) > 1);
 	json_object_set_new(template, "name", json_string("two-types"));
 	json_object_set_new(
@@ -140,8 +138,6 @@ static void load_two_types(void)
 	assert_int_equal(json_dump_file(template, file, 0), 0);
 	json_decref(template);
 	assert_int_equal(obpipe(s, "migrate", "--templates", folder, NULL), 0);
-	unlink(file);
-	rmdir(folder);
 }
 
 static bool knows_template(void *arg)

@@ -361,11 +361,34 @@ struct stack *stack_up(const char *name)
 	return s;
 }
 
+const char *stack_folder(struct stack *s)
+{
+	if (!s->folder) {
+		char made[] = "/tmp/obpipe-test-XXXXXX";
+
+		assert_non_null(mkdtemp(made));
+		s->folder = xstrdup(made);
+	}
+	return s->folder;
+}
+
+static void remove_folder(struct stack *s)
+{
+	_cleanup_free_ char *line = NULL;
+
+	if (!s->folder)
+		return;
+	line = xasprintf("rm -r %s", s->folder);
+	assert_int_equal(system(line), 0);
+	free(s->folder);
+}
+
 void stack_down(struct stack *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
 		if (programs[i])
 			program_stop(programs[i]);
+	remove_folder(s);
 	PQfinish(s->conn);
 	admin_sql(need_env("OBPIPE_PG_DSN"), "DROP DATABASE %s WITH (FORCE)", s->name);
 	free(s->name);

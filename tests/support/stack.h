@@ -21,6 +21,7 @@ struct stack {
 	char *brokers;
 	char *url;    /* of the first ingress */
 	PGconn *conn; /* to the database */
+	char *folder; /* stack_folder(); NULL until it is asked for */
 };
 
 struct program {
@@ -31,7 +32,9 @@ struct program {
 
 /* Makes database and topics, migrates, adds user admin. For cmocka's group set-up. */
 struct stack *stack_up(const char *name);
-/* Ends programs left, drops the database. */
+/* A folder for files of the test, made when it is asked for first; the stack's. Fails the test. */
+const char *stack_folder(struct stack *s);
+/* Ends programs left, drops the database, removes the folder. */
 void stack_down(struct stack *s);
 
 /* Starts obpipe-worker or obpipe-producer and waits until it is ready. env: NAME=VALUE strings,
