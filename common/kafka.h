@@ -50,7 +50,10 @@ typedef void (*kafka_report_fn)(void *arg, void *opaque, enum kafka_outcome outc
 
 struct kafka_producer;
 
-/* on_report may be NULL (hints). Does not wait for a broker. */
+/*
+ * on_report may be NULL (hints). Does not wait for a broker. One thread; of a KAFKA_HINTS producer
+ * any thread may produce and poll: only idempotent ones meet a fatal error and are rebuilt.
+ */
 struct kafka_producer *kafka_producer_new(const struct settings *settings,
         enum kafka_producer_kind kind, kafka_report_fn on_report, void *arg, struct err *err);
 /* Waits up to flush_ms for what is queued, then frees. Reports still run from here. */

@@ -179,7 +179,7 @@ static void committed(struct completion *c)
 	struct attempt *a;
 
 	for (size_t i = 0; i < c->ready_count; i++)
-		hint_send(ex->hints, c->ready[i].task_id, c->ready[i].subtask_id,
+		hint_send(ex->worker->hints, c->ready[i].task_id, c->ready[i].subtask_id,
 		        c->ready[i].type_id, traceparent_of(c, c->ready[i].task_id));
 	worker_committed(ex->worker);
 	for (a = c->list; a;) {

@@ -75,7 +75,7 @@ static void on_tick(void *arg)
 	completer_push(ex);
 	if (++ticks % TICKS_A_SECOND == 0) {
 		hint_queue_tick(ex);
-		hint_sender_poll(ex->hints);
+		hint_sender_poll(ex->worker->hints);
 		dead_letters_poll(&ex->dead_letters);
 	}
 }
@@ -96,7 +96,7 @@ static void on_hints_event(void *arg, uint32_t events)
 {
 	struct executor *ex = arg;
 
-	hint_sender_poll(ex->hints);
+	hint_sender_poll(ex->worker->hints);
 }
 
 static void *run(void *arg)
@@ -114,11 +114,9 @@ struct executor *executor_start(struct worker *w, struct err *err)
 	ex->worker = w;
 	ex->settings = &w->settings;
 	ex->loop = loop_new();
-	ex->hints = hint_sender_new(ex->settings, w->catalog, err);
-	if (!ex->hints || hint_queue_open(ex, err) < 0)
+	if (hint_queue_open(ex, err) < 0)
 		return NULL; /* start-up ends the process */
-	hint_sender_warm(ex->hints);
-	loop_add(ex->loop, hint_sender_fd(ex->hints), EPOLLIN, on_hints_event, ex);
+	loop_add(ex->loop, hint_sender_fd(w->hints), EPOLLIN, on_hints_event, ex);
 	runner_open(ex);
 	claimer_open(ex);
 	completer_open(ex);
@@ -148,7 +146,6 @@ void executor_stop(struct executor *ex)
 	HASH_ITER(hh, ex->running, a, tmp)
 	executor_forget(ex, a);
 	loop_timer_free(ex->tick);
-	hint_sender_free(ex->hints, FLUSH_MS);
 	dead_letters_release(&ex->dead_letters, FLUSH_MS);
 	for (int i = 0; i < ex->lane_count; i++)
 		free(ex->lanes[i].ring);

@@ -140,7 +140,6 @@ struct executor {
 	bool draining;
 	int64_t drain_until_ms;
 	bool drain_forced;
-	struct hint_sender *hints;
 };
 
 /* ---- hint_queue.c ---- */

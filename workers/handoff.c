@@ -100,7 +100,8 @@ void handoff_take_roots(struct executor *ex)
 			                .partition = -1});
 			metric_add(METRIC_HANDOFFS, 1);
 		} else {
-			hint_send(ex->hints, o->task_id, o->subtask_id, o->type_id, o->traceparent);
+			hint_send(ex->worker->hints, o->task_id, o->subtask_id, o->type_id,
+			        o->traceparent);
 		}
 		free(o->traceparent);
 	}

@@ -12,6 +12,14 @@ struct hint_sender {
 	struct kafka_producer *producer;
 };
 
+/* A topic's metadata are there before its first hint. */
+static void know(void *arg, const struct catalog_type *type)
+{
+	struct hint_sender *s = arg;
+
+	kafka_producer_know(s->producer, type->topic);
+}
+
 struct hint_sender *hint_sender_new(
         const struct settings *settings, struct catalog *catalog, struct err *err)
 {
@@ -19,10 +27,12 @@ struct hint_sender *hint_sender_new(
 
 	s->catalog = catalog;
 	s->producer = kafka_producer_new(settings, KAFKA_HINTS, NULL, NULL, err);
-	if (s->producer)
-		return s;
-	free(s);
-	return NULL;
+	if (!s->producer) {
+		free(s);
+		return NULL;
+	}
+	catalog_each_type(catalog, know, s);
+	return s;
 }
 
 void hint_sender_free(struct hint_sender *s, int flush_ms)
@@ -31,18 +41,6 @@ void hint_sender_free(struct hint_sender *s, int flush_ms)
 		return;
 	kafka_producer_free(s->producer, flush_ms);
 	free(s);
-}
-
-static void know(void *arg, const struct catalog_type *type)
-{
-	struct hint_sender *s = arg;
-
-	kafka_producer_know(s->producer, type->topic);
-}
-
-void hint_sender_warm(struct hint_sender *s)
-{
-	catalog_each_type(s->catalog, know, s);
 }
 
 int hint_sender_fd(const struct hint_sender *s)

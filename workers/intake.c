@@ -40,7 +40,6 @@ struct intake {
 	struct dead_letters dead_letters;
 	int dead_pending;
 	bool dead_failed;
-	struct hint_sender *hints;
 	int32_t generation;
 	int64_t next[PARTITIONS_MAX]; /* next offset to record; -1: not ours */
 	struct blocked blocked[PARTITIONS_MAX];
@@ -313,7 +312,7 @@ static void announce_roots(struct intake *in, const struct new_task *task)
 			continue;
 		if (!handoff_box_put(in->worker->box, task->task_id, subtask_id,
 		            t->nodes[n].type_id, task->traceparent))
-			hint_send(in->hints, task->task_id, subtask_id, t->nodes[n].type_id,
+			hint_send(in->worker->hints, task->task_id, subtask_id, t->nodes[n].type_id,
 			        task->traceparent);
 	}
 }
@@ -461,7 +460,7 @@ static void commit_hint(struct intake *in)
 			parts[n++] = (struct kafka_partition){in->topic, i, in->next[i]};
 	if (n)
 		kafka_consumer_commit(in->consumer, parts, n);
-	hint_sender_poll(in->hints);
+	hint_sender_poll(in->worker->hints);
 }
 
 static void *run(void *arg)
@@ -492,13 +491,10 @@ struct intake *intake_start(struct worker *w, struct err *err)
 	db_init(&in->db, in->settings, "obpipe-intake");
 	for (int i = 0; i < PARTITIONS_MAX; i++)
 		in->next[i] = -1;
-	in->hints = hint_sender_new(in->settings, w->catalog, err);
 	in->dead_letters = (struct dead_letters){in->settings, on_dead_report, in, NULL};
 	in->consumer = kafka_consumer_new(in->settings, group, KAFKA_AHEAD_KIB, on_assign, in, err);
-	if (!in->hints || !in->consumer ||
-	        kafka_consumer_subscribe(in->consumer, &topic, 1, err) < 0)
+	if (!in->consumer || kafka_consumer_subscribe(in->consumer, &topic, 1, err) < 0)
 		return NULL; /* start-up ends the process */
-	hint_sender_warm(in->hints);
 	if (pthread_create(&in->thread, NULL, run, in) != 0)
 		BUG("cannot start the intake thread");
 	return in;
@@ -511,7 +507,6 @@ void intake_stop(struct intake *in)
 	pthread_join(in->thread, NULL);
 	kafka_consumer_free(in->consumer, CLOSE_MS);
 	dead_letters_release(&in->dead_letters, 1000);
-	hint_sender_free(in->hints, 1000);
 	clear_items(in);
 	free(in->items);
 	db_release(&in->db);

@@ -10,6 +10,7 @@
 #include "workers/db_pool.h"
 #include "workers/executor.h"
 #include "workers/handoff_box.h"
+#include "workers/hint_sender.h"
 #include "workers/host/host.h"
 #include "workers/identity.h"
 #include "workers/intake.h"
@@ -20,6 +21,7 @@
 
 #define POOL_CONNECTIONS 4
 #define CATALOG_RETRY_MS 500
+#define FLUSH_MS 1000
 
 static struct worker worker;
 
@@ -92,12 +94,15 @@ static int fail(const struct err *err)
 static int serve(sigset_t *signals)
 {
 	struct err err = {0};
-	struct identity *identity = identity_start(&worker);
+	struct identity *identity;
 	struct intake *intake = NULL;
 	struct executor *executor = NULL;
 	struct maintainer *maintainer = NULL;
 	pthread_t impatient;
 
+	if (!(worker.hints = hint_sender_new(&worker.settings, worker.catalog, &err)))
+		return fail(&err);
+	identity = identity_start(&worker);
 	if (worker.settings.handoff)
 		worker.box = handoff_box_new();
 	if ((worker.roles & ROLE_MAINTAINER) && !(maintainer = maintainer_start(&worker, &err)))
@@ -112,6 +117,7 @@ static int serve(sigset_t *signals)
 	intake_stop(intake);
 	executor_stop(executor);
 	maintainer_stop(maintainer);
+	hint_sender_free(worker.hints, FLUSH_MS);
 	handoff_box_free(worker.box);
 	identity_stop(identity);
 	return EXIT_OK;

@@ -35,7 +35,6 @@ struct sweeper {
 	const struct settings *settings;
 	pthread_t thread;
 	struct db db;
-	struct hint_sender *hints; /* NULL until there is something to say */
 	struct watched *watched;
 	size_t count;
 	/* age of the oldest READY subtask of each type, gathered over a walk */
@@ -145,34 +144,17 @@ static int move_rows(
 	return rc;
 }
 
-/* Made for the first death: a producer at rest wakes every second, for nothing. */
-static bool have_hints(struct sweeper *s)
-{
-	struct err err = {0};
-
-	if (!s->hints)
-		s->hints = hint_sender_new(s->settings, s->worker->catalog, &err);
-	if (!s->hints)
-		log_warn(
-		        "no hints for what was swept: it is found by stealing", "error", "e", &err);
-	return s->hints;
-}
-
 static void publish(struct sweeper *s, const PGresult *res)
 {
-	bool hints = have_hints(s);
+	struct hint_sender *hints = s->worker->hints;
 
 	for (int row = 0; row < PQntuples(res); row++) {
-		if (db_get_int4(res, row, 0) == 0) {
+		if (db_get_int4(res, row, 0) == 0)
 			metric_add(METRIC_RECLAIMED, 1);
-			continue;
-		}
-		if (hints)
-			hint_send(s->hints, db_get_int8(res, row, 1), db_get_int8(res, row, 2),
+		else
+			hint_send(hints, db_get_int8(res, row, 1), db_get_int8(res, row, 2),
 			        db_get_int2(res, row, 3), NULL);
 	}
-	if (hints)
-		hint_sender_poll(s->hints);
 }
 
 /* Makes READY what a dead worker was running, page by page. */
@@ -370,8 +352,7 @@ static void *run(void *arg)
 			told = false;
 			report_oldest(s);
 		}
-		if (s->hints)
-			hint_sender_poll(s->hints);
+		hint_sender_poll(s->worker->hints);
 		worker_pause(s->worker, LOOK_MS);
 	}
 	return NULL;
@@ -395,7 +376,6 @@ void sweeper_stop(struct sweeper *s)
 	if (!s)
 		return;
 	pthread_join(s->thread, NULL);
-	hint_sender_free(s->hints, 1000);
 	db_release(&s->db);
 	free(s->watched);
 	free(s->oldest);

@@ -1,6 +1,7 @@
 /*
  * worker: what the threads of one worker process share. Each role is one thread with connections
- * and clients of its own; they share the catalog (read-only rows) and the atomics here.
+ * and clients of its own; they share the catalog (read-only rows), the sender of hints and the
+ * atomics here.
  */
 #ifndef OBPIPE_WORKERS_WORKER_H
 #define OBPIPE_WORKERS_WORKER_H
@@ -14,6 +15,7 @@
 struct catalog;
 struct db_pool;
 struct handoff_box;
+struct hint_sender;
 
 enum worker_role { ROLE_INTAKE = 1, ROLE_EXECUTOR = 2, ROLE_MAINTAINER = 4 };
 
@@ -22,6 +24,7 @@ struct worker {
 	int roles; /* enum worker_role */
 	struct catalog *catalog;
 	struct db_pool *pool;
+	struct hint_sender *hints;
 	struct handoff_box *box;      /* intake to executor; NULL: without handoff */
 	_Atomic int64_t worker_id;    /* 0: not registered, or declared dead a moment ago */
 	_Atomic int64_t renewed_ms;   /* monotonic time of the last heartbeat that was taken */
