@@ -15,7 +15,7 @@
 #include "workers/intake_batch.h"
 
 #define PARTITIONS_MAX 1000
-#define POLL_MS 100
+#define POLL_MS 250
 /* A batch request may hold 1,000 tasks: one transaction takes about this many. */
 #define TASKS_A_BATCH 2000
 #define RETRY_MS 200
