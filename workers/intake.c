@@ -18,6 +18,11 @@
 #define POLL_MS 250
 /* A batch request may hold 1,000 tasks: one transaction takes about this many. */
 #define TASKS_A_BATCH 2000
+/* Of requests that come close together a batch begins every 20 ms, unless the last one was full: a
+ * transaction has a cost of its own, the relay's read and the broker's sync of its event with it.
+ */
+#define CLOSE_TOGETHER 4
+#define BATCH_EVERY_MS 20
 #define RETRY_MS 200
 #define TOO_NEW_RETRY_MS 2000
 #define COMMIT_MS 1000
@@ -44,6 +49,8 @@ struct intake {
 	int64_t next[PARTITIONS_MAX]; /* next offset to record; -1: not ours */
 	struct blocked blocked[PARTITIONS_MAX];
 	int64_t committed_ms;
+	int64_t began_ms; /* the last batch */
+	bool paced;       /* the next one waits for its time */
 	struct intake_item *items;
 	size_t count;
 	size_t tasks; /* in all items */
@@ -244,13 +251,17 @@ static void take_message(struct intake *in, const struct kafka_message *msg)
 	in->count++;
 }
 
+static bool has_room(const struct intake *in)
+{
+	return in->count < (size_t)in->settings->intake_batch && in->tasks < TASKS_A_BATCH;
+}
+
 static void gather(struct intake *in)
 {
-	size_t max = (size_t)in->settings->intake_batch;
 	struct kafka_message msg;
 	struct err err = {0};
 
-	while (in->count < max && in->tasks < TASKS_A_BATCH) {
+	while (has_room(in)) {
 		int got = kafka_consumer_poll(in->consumer, in->count ? 0 : POLL_MS, &msg, &err);
 
 		if (got < 0)
@@ -263,6 +274,15 @@ static void gather(struct intake *in)
 		take_message(in, &msg);
 		kafka_message_done(&msg);
 	}
+}
+
+static void next_batch(struct intake *in)
+{
+	if (in->paced)
+		worker_pause(in->worker, in->began_ms + BATCH_EVERY_MS - clock_mono_ms());
+	gather(in);
+	in->began_ms = clock_mono_ms();
+	in->paced = in->count >= CLOSE_TOGETHER && has_room(in);
 }
 
 /* ---- recording ---- */
@@ -468,7 +488,7 @@ static void *run(void *arg)
 	struct intake *in = arg;
 
 	while (!stopping(in)) {
-		gather(in);
+		next_batch(in);
 		if (in->count)
 			record_batch(in);
 		commit_hint(in);
