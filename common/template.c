@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#include "common/context_text.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/message.h"
@@ -409,6 +410,7 @@ int template_parse(const char *text, size_t bytes, const char *const *types,
 		template_free(t);
 		return -1;
 	}
+	t->context_text = context_text_new(t);
 	*ret_template = t;
 	return 0;
 }
@@ -433,6 +435,7 @@ void template_free(struct template *t)
 	free(t->task_name);
 	free(t->task_type);
 	json_decref(t->context);
+	context_text_free(t->context_text);
 	free(t);
 }
 

@@ -19,6 +19,8 @@
 /* Newest file format this program reads; a newer one fails with the code MESSAGE_TOO_NEW. */
 #define TEMPLATE_SCHEMA 1
 
+struct context_text;
+
 struct template_node {
 	char *key;       /* unique within the template, [a-z0-9-]; what people write in edges */
 	char *type;      /* subtask type name */
@@ -46,9 +48,10 @@ struct template
 	char *task_type; /* "MANUAL" */
 	bool per_host;   /* one task a host; else `count` tasks */
 	int16_t node_count;
-	struct template_node *nodes; /* node i has subtask id first_subtask_id + i */
-	int16_t *listing;            /* node indexes in the order answers list them */
-	json_t *context;             /* {stringMap, listMap}; strings may hold ${name} */
+	struct template_node *nodes;       /* node i has subtask id first_subtask_id + i */
+	int16_t *listing;                  /* node indexes in the order answers list them */
+	json_t *context;                   /* {stringMap, listMap}; strings may hold ${name} */
+	struct context_text *context_text; /* the same, cut for context_text_append() */
 };
 
 /*

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/context_text.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/metrics.h"
@@ -99,9 +100,9 @@ static bool context_works(struct call *c, const struct request *r, const struct 
 	const struct request_task task = {.task_id = 1};
 	struct err err = {0};
 
-	if (render_context_sure(form, r))
+	if (context_text_sure(form->template, r))
 		return true;
-	if (render_context(&text, form, r, &task, &err) == 0)
+	if (context_text_append(&text, form->template, r, &task, &err) == 0)
 		return true;
 	metric_add_label(METRIC_REFUSED, "invalid", 1);
 	reply_error(c, MHD_HTTP_BAD_REQUEST, "TSK10004", "%s", err.text);

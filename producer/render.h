@@ -21,14 +21,6 @@ struct node_form {
 	char *timeout;
 };
 
-/* A stretch of a context's text, and the value that follows it. */
-struct context_piece {
-	char *text;
-	size_t bytes;
-	enum { PIECE_END, PIECE_VALUE, PIECE_HOST, PIECE_SERVER, PIECE_TASK } kind;
-	char *name; /* of a PIECE_VALUE */
-};
-
 /* A stretch of the subtasks of a new task, and the node whose id follows it. */
 struct subtask_piece {
 	char *text;
@@ -40,8 +32,6 @@ struct task_form {
 	struct template *template; /* owned */
 	struct node_form *nodes;   /* by node */
 	char *task_name;           /* JSON string */
-	struct context_piece *context;
-	size_t context_count;
 	struct subtask_piece *subtasks;
 	size_t subtask_count;
 };
@@ -64,19 +54,8 @@ void render_subtask(struct strbuf *sb, const struct task_form *form, int64_t fir
         const struct subtask_now *now);
 
 /*
- * Appends a task's context as JSON: what template_context() makes of the request's values and the
- * task's own, which is what intake stores. -1 (PERMANENT): a value is missing, or one the template
- * sets itself is given; so for every task of a request or for none.
- */
-int render_context(struct strbuf *sb, const struct task_form *form, const struct request *r,
-        const struct request_task *task, struct err *err) __attribute__((warn_unused_result));
-
-/* True: render_context() cannot fail for any task of the request. False: it has to be tried. */
-bool render_context_sure(const struct task_form *form, const struct request *r);
-
-/*
- * Appends the task object of an answer to a creation: roots are READY, the rest PENDING. The
- * context must have been rendered before, for one task of the request, without error.
+ * Appends the task object of an answer to a creation: roots are READY, the rest PENDING. Its
+ * context must be known to work (context_text_sure() or _append() for one task of the request).
  */
 void render_new_task(struct strbuf *sb, const struct task_form *form, const struct request *r,
         const struct request_task *task);

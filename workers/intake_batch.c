@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/context_text.h"
 #include "common/json.h"
 #include "common/mem.h"
 
@@ -55,15 +56,8 @@ int intake_item_prepare(struct intake_item *item, struct err *err)
 	item->contexts = xcalloc(r->task_count + 1, sizeof(*item->contexts));
 	item->entries = xcalloc(r->task_count + 1, sizeof(*item->entries));
 	for (size_t i = 0; i < r->task_count; i++) {
-		json_t *values = request_task_values(r, &r->tasks[i]);
-		json_t *context = NULL;
-		int rc = template_context(item->template, values, &context, err);
-
-		json_decref(values);
-		if (rc < 0)
-			return -1;
-		json_append(&text, context);
-		json_decref(context);
+		if (context_text_append(&text, item->template, r, &r->tasks[i], err) < 0)
+			return -1; /* nothing is in the text then */
 		item->contexts[i] = strbuf_detach(&text, NULL);
 		item->entries[i] = creation_entry(
 		        item, r->tasks[i].task_id, r->tasks[i].first_subtask_id);
