@@ -33,6 +33,7 @@
 
 static struct stack *s;
 static struct program *worker;
+static PGconn *held; /* holds the worker's results */
 
 static int set_up(void **state)
 {
@@ -44,8 +45,15 @@ static int set_up(void **state)
 	return 0;
 }
 
+static void let_go(void)
+{
+	PQfinish(held);
+	held = NULL;
+}
+
 static int tear_down(void **state)
 {
+	let_go(); /* a test failed meanwhile */
 	stack_down(s);
 	return 0;
 }
@@ -184,19 +192,7 @@ static void hosts_that_never_answer_block_no_other_type(void **state)
 
 static int64_t resident_mib(const struct program *p)
 {
-	char path[64], line[256];
-	int64_t kib = 0;
-	FILE *in;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", p->pid);
-	in = fopen(path, "re");
-	assert_non_null(in);
-	while (fgets(line, sizeof(line), in))
-		if (sscanf(line, "VmHWM: %ld kB", &kib) == 1)
-			break;
-	fclose(in);
-	assert_true(kib > 0);
-	return kib / 1024;
+	return program_status(p, "VmHWM") / 1024; /* of KiB */
 }
 
 /* A metric and the value it is to reach. */
@@ -220,8 +216,8 @@ static bool flood_ended(void *arg)
 	               *(const long long *)arg) == 't';
 }
 
-/* A task that sleeps, its row locked by the transaction of this connection. */
-static void hold_task(PGconn *conn)
+/* A task that sleeps, its row locked by the transaction of `held`. */
+static void hold_task(void)
 {
 	int64_t id = submit(s, "noop-chain", 1, "{\"sleep_ms\":1000}");
 	_cleanup_free_ char *lock = xasprintf(
@@ -229,25 +225,23 @@ static void hold_task(PGconn *conn)
 	PGresult *res;
 
 	wait_tasks(s, id, 1, "RUNNING");
-	res = PQexec(conn, lock);
+	res = PQexec(held, lock);
 	assert_int_equal(PQntuples(res), 1);
 	PQclear(res);
 }
 
 /*
- * Keeps the worker's results from being committed until the connection is closed: its slots fill
+ * Keeps the worker's results from being committed until let_go(): its slots fill
  * up, and hints gather in the queue, however fast the machine is. One task for each complete batch
  * that may be in flight (COMPLETIONS): the second one ends when the first one's batch waits
  * already.
  */
-static PGconn *hold_results(void)
+static void hold_results(void)
 {
-	PGconn *conn = PQconnectdb(s->dsn);
-
-	PQclear(PQexec(conn, "BEGIN"));
-	hold_task(conn);
-	hold_task(conn);
-	return conn;
+	held = PQconnectdb(s->dsn);
+	PQclear(PQexec(held, "BEGIN"));
+	hold_task();
+	hold_task();
 }
 
 /* Half chains, half diamonds. Returns its first task id; *ret_last: that of its last request. */
@@ -269,17 +263,17 @@ static void a_flood_is_carried_with_little_memory(void **state)
 	struct goal recorded = {worker, "obpipe_intake_tasks_total",
 	        program_metric(worker, "obpipe_intake_tasks_total") + 2 + FLOOD};
 	struct goal paused = {worker, "obpipe_partition_pauses_total", 1};
-	PGconn *held = hold_results();
 	int64_t last = 0;
 	long long first;
 
+	hold_results();
 	assert_true(assignments >= 1);
 	first = submit_flood(&last);
 	assert_true(wait_until(is_reached, &recorded, FLOOD_MS));
 	/* The queue is full, and Kafka keeps what does not fit. */
 	assert_true(wait_until(is_reached, &paused, SOON_MS));
 	assert_true(program_metric(worker, "obpipe_hints_queued") >= 4000);
-	PQfinish(held);
+	let_go();
 	assert_true(wait_until(flood_ended, &first, FLOOD_MS));
 	assert_int_equal(
 	        sql_int(s, "SELECT count(*) FROM task WHERE task_id >= %lld AND state = 3", first),

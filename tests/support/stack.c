@@ -253,6 +253,18 @@ char *program_log(const struct program *p)
 	return test_read_file(p->log, NULL);
 }
 
+int64_t program_status(const struct program *p, const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/status", p->pid);
+	_cleanup_free_ char *text = test_read_file(path, NULL);
+	_cleanup_free_ char *line = xasprintf("\n%s:", name);
+	const char *at = strstr(text, line);
+
+	if (!at)
+		fail_msg("%s has no %s", path, name);
+	return strtoll(at + strlen(line), NULL, 10);
+}
+
 double program_metric(const struct program *p, const char *name)
 {
 	_cleanup_free_ char *url = xasprintf("http://127.0.0.1:%d/metrics", p->port);
@@ -385,6 +397,8 @@ static void remove_folder(struct stack *s)
 
 void stack_down(struct stack *s)
 {
+	if (!s)
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
 		if (programs[i])
 			program_stop(programs[i]);

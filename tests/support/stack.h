@@ -34,7 +34,7 @@ struct program {
 struct stack *stack_up(const char *name);
 /* A folder for files of the test, made when it is asked for first; the stack's. Fails the test. */
 const char *stack_folder(struct stack *s);
-/* Ends programs left, drops the database, removes the folder. */
+/* Ends programs left, drops the database, removes the folder. NULL (the set-up failed): nothing. */
 void stack_down(struct stack *s);
 
 /* Starts obpipe-worker or obpipe-producer and waits until it is ready. env: NAME=VALUE strings,
@@ -49,6 +49,8 @@ int program_signal(struct program *p, int number);
 void program_stop(struct program *p);
 /* Text of its log so far; the caller's. */
 char *program_log(const struct program *p);
+/* A number of /proc/PID/status, as the kernel counts it ("VmHWM": KiB). Fails the test. */
+int64_t program_status(const struct program *p, const char *name);
 /* A metric of its /metrics, label included ("obpipe_claims_total{type=\"noop\"}"); 0: absent. */
 double program_metric(const struct program *p, const char *name);
 
