@@ -260,9 +260,10 @@ int64_t program_status(const struct program *p, const char *name)
 	_cleanup_free_ char *line = xasprintf("\n%s:", name);
 	const char *at = strstr(text, line);
 
-	if (!at)
-		fail_msg("%s has no %s", path, name);
-	return strtoll(at + strlen(line), NULL, 10);
+	if (at)
+		return strtoll(at + strlen(line), NULL, 10);
+	fail_msg("%s has no %s", path, name);
+	return 0;
 }
 
 double program_metric(const struct program *p, const char *name)
