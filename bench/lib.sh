@@ -62,5 +62,5 @@ stated() {
 pg_stated() {
   sql -c "SELECT json_object_agg(name, setting) FROM pg_settings WHERE name IN ('server_version',
             'fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'wal_level',
-            'max_wal_size', 'wal_compression', 'autovacuum')"
+            'max_wal_size', 'wal_compression', 'autovacuum', 'backend_flush_after')"
 }

@@ -207,6 +207,7 @@ int context_text_append(struct strbuf *sb, const struct template *t, const struc
 			if (add_value(sb, r, piece->name))
 				break;
 			sb->len = start;
+			sb->buf[start] = '\0';
 			return append_any(sb, t, r, task, err);
 		}
 	}

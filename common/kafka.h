@@ -1,8 +1,9 @@
 /*
  * kafka: the only place that calls librdkafka (Debian's 2.0.2; its traps are heeded here).
  *
- * Producers and consumers are used by one thread each; librdkafka's own threads stay behind its
- * queues. Each has an fd for the loop: readable = call the poll function until it returns 0.
+ * Producers and consumers are used by one thread each, but for producers of hints; librdkafka's own
+ * threads stay behind its queues. Each has an fd for the loop: readable = call the poll function
+ * until it returns 0.
  */
 #ifndef OBPIPE_COMMON_KAFKA_H
 #define OBPIPE_COMMON_KAFKA_H
@@ -52,7 +53,8 @@ struct kafka_producer;
 
 /*
  * on_report may be NULL (hints). Does not wait for a broker. One thread; of a KAFKA_HINTS producer
- * any thread may produce and poll: only idempotent ones meet a fatal error and are rebuilt.
+ * any thread may produce and poll: it is never rebuilt (a fatal error is idempotence's; what it
+ * loses is found by stealing). kafka_producer_know() belongs to the start, before others use it.
  */
 struct kafka_producer *kafka_producer_new(const struct settings *settings,
         enum kafka_producer_kind kind, kafka_report_fn on_report, void *arg, struct err *err);

@@ -46,13 +46,20 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg, void *opa
 	        stored ? msg->offset : -1, msg->err ? rd_kafka_err2str(msg->err) : "");
 }
 
+/* Of hints never: several threads use that producer, so it cannot be rebuilt under them. */
+static void meet_fatal(struct kafka_producer *p)
+{
+	if (p->kind != KAFKA_HINTS)
+		p->fatal = true;
+}
+
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
 	struct kafka_producer *p = opaque;
 
 	metric_add_label(METRIC_KAFKA_ERRORS, rd_kafka_err2name((rd_kafka_resp_err_t)code), 1);
 	if (code == RD_KAFKA_RESP_ERR__FATAL)
-		p->fatal = true;
+		meet_fatal(p);
 	else
 		log_debug("Kafka producer", "reason", "s", reason);
 }
@@ -248,6 +255,6 @@ int kafka_produce(struct kafka_producer *p, const char *topic, int32_t partition
 	if (list)
 		rd_kafka_headers_destroy(list);
 	if (code == RD_KAFKA_RESP_ERR__FATAL)
-		p->fatal = true;
+		meet_fatal(p);
 	return kafka_err(err, code, topic);
 }

@@ -1,6 +1,7 @@
 /*
  * intake: reads obpipe.requests and records each request with its tasks, subtasks and creation
- * events, in batches: a batch is what arrived while the last one was committed. One thread.
+ * events, in batches: a batch is what arrived while the last one was committed, and of requests
+ * that come close together what came within 20 ms. One thread.
  *
  * It resumes from the rows, never from the group's offset: each partition starts behind the highest
  * offset the request table holds, on assignment and after every lost connection.

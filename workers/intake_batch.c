@@ -51,13 +51,13 @@ static char *creation_entry(
 int intake_item_prepare(struct intake_item *item, struct err *err)
 {
 	const struct request *r = &item->request;
-	struct strbuf text = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
 	item->contexts = xcalloc(r->task_count + 1, sizeof(*item->contexts));
 	item->entries = xcalloc(r->task_count + 1, sizeof(*item->entries));
 	for (size_t i = 0; i < r->task_count; i++) {
 		if (context_text_append(&text, item->template, r, &r->tasks[i], err) < 0)
-			return -1; /* nothing is in the text then */
+			return -1;
 		item->contexts[i] = strbuf_detach(&text, NULL);
 		item->entries[i] = creation_entry(
 		        item, r->tasks[i].task_id, r->tasks[i].first_subtask_id);

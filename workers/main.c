@@ -91,6 +91,12 @@ static int fail(const struct err *err)
 	return EXIT_USAGE;
 }
 
+/* With threads under way that use what main() would free. */
+static int fail_running(const struct err *err)
+{
+	_exit(fail(err));
+}
+
 static int serve(sigset_t *signals)
 {
 	struct err err = {0};
@@ -106,11 +112,11 @@ static int serve(sigset_t *signals)
 	if (worker.settings.handoff)
 		worker.box = handoff_box_new();
 	if ((worker.roles & ROLE_MAINTAINER) && !(maintainer = maintainer_start(&worker, &err)))
-		return fail(&err);
+		return fail_running(&err);
 	if ((worker.roles & ROLE_EXECUTOR) && !(executor = executor_start(&worker, &err)))
-		return fail(&err);
+		return fail_running(&err);
 	if ((worker.roles & ROLE_INTAKE) && !(intake = intake_start(&worker, &err)))
-		return fail(&err);
+		return fail_running(&err);
 	wait_for_stop(signals);
 	if (pthread_create(&impatient, NULL, second_signal, signals) == 0)
 		pthread_detach(impatient);

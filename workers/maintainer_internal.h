@@ -6,7 +6,6 @@
 
 #include "common/db.h"
 #include "common/kafka.h"
-#include "workers/hint_sender.h"
 #include "workers/worker.h"
 
 struct relay;

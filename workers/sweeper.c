@@ -12,6 +12,8 @@
 #include "common/mem.h"
 #include "common/metrics.h"
 #include "common/state.h"
+#include "workers/catalog.h"
+#include "workers/hint_sender.h"
 #include "workers/id_scan.h"
 #include "workers/maintainer_internal.h"
 

@@ -41,11 +41,13 @@ static bool both_ways(const struct template *t, const struct request *r)
 	json_decref(values);
 	strbuf_adds(&joined, "before ");
 	assert_int_equal(context_text_append(&joined, t, r, &task, &other), rc);
-	if (rc == 0)
+	if (rc == 0) {
 		assert_string_equal(joined.buf + strlen("before "), built.buf);
-	else
+	} else {
 		assert_string_equal(other.text, err.text);
-	assert_true(rc == 0 || joined.len == strlen("before "));
+		assert_string_equal(joined.buf, "before ");
+		assert_int_equal(joined.len, strlen("before "));
+	}
 	return rc == 0;
 }
 
