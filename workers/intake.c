@@ -49,8 +49,7 @@ struct intake {
 	int64_t next[PARTITIONS_MAX]; /* next offset to record; -1: not ours */
 	struct blocked blocked[PARTITIONS_MAX];
 	int64_t committed_ms;
-	int64_t began_ms; /* the last batch */
-	bool paced;       /* the next one waits for its time */
+	int64_t due_ms; /* the next batch, 0: at once */
 	struct intake_item *items;
 	size_t count;
 	size_t tasks; /* in all items */
@@ -278,11 +277,12 @@ static void gather(struct intake *in)
 
 static void next_batch(struct intake *in)
 {
-	if (in->paced)
-		worker_pause(in->worker, in->began_ms + BATCH_EVERY_MS - clock_mono_ms());
+	bool close_together;
+
+	worker_pause(in->worker, in->due_ms - clock_mono_ms());
 	gather(in);
-	in->began_ms = clock_mono_ms();
-	in->paced = in->count >= CLOSE_TOGETHER && has_room(in);
+	close_together = in->count >= CLOSE_TOGETHER && has_room(in);
+	in->due_ms = close_together ? clock_mono_ms() + BATCH_EVERY_MS : 0;
 }
 
 /* ---- recording ---- */
