@@ -257,6 +257,7 @@ void retry_task(struct stack *s, int64_t task)
 	assert_int_equal(http(s, "POST", path, NULL, NULL), 200);
 }
 
+/* The watchdog is counted by its sessions: its subshells, one each second, bear its name too. */
 void assert_serving(struct stack *s, int host)
 {
 	_cleanup_free_ char *text = NULL;
@@ -265,11 +266,13 @@ void assert_serving(struct stack *s, int host)
 	        "set -ex\n"
 	        "test \"$(rpm --dbpath /var/lib/rpm -q obproxy | wc -l)\" = 1\n"
 	        "pid=$(pgrep -x obproxy); test \"$(echo $pid | wc -w)\" = 1\n"
-	        "test \"$(pgrep -fc 'obproxyd.sh -c checkalive')\" = 1\n"
+	        "watchdogs=$(ps axo sid=,args= | sed -n 's/ [^ ]* [^ ]*obproxyd.sh -c "
+	        "checkalive$//p')\n"
+	        "test \"$(echo \"$watchdogs\" | sort -u | wc -w)\" = 1\n"
 	        "ss -Hltnp 'sport = :2883' | grep -q \"pid=$pid,\"\n"
 	        "ss -Hltnp 'sport = :2884' | grep -q \"pid=$pid,\"\n"
 	        "test \"$(ps -o user= -p $pid)\" = admin\n"
-	        "! grep -z OBPIPE_CLAIM /proc/$pid/environ\n"
+	        "test -z \"$(grep -za OBPIPE_CLAIM /proc/$pid/environ)\"\n"
 	        "test -z \"$(ls /var/tmp)\"\n"
 	        "grep -q '^exporter_port = 2884$' /home/admin/ocp_agent/conf/config.conf\n");
 	on_host(host, &text, "ps axo args | grep -c '[g]uard-'");
