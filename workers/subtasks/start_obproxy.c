@@ -30,6 +30,7 @@ struct start {
 	struct host *h;
 	const struct site *s;
 	char *program; /* its executable, on the host */
+	pid_t script;  /* that starts it; 0: it ran already */
 };
 
 static int look_now(struct start *st, struct look *ret, struct err *err)
@@ -109,7 +110,6 @@ static int start(struct start *st, struct err *err)
 	        .user = OBPROXY_USER,
 	        .dir = st->s->root};
 	size_t n = 11;
-	pid_t pid;
 
 	if (options(st, &opts, err) != 0)
 		return -1;
@@ -126,7 +126,7 @@ static int start(struct start *st, struct err *err)
 	subtask_log(st->ctx, "%s: starts %s as " OBPROXY_USER ", ports %d and %d, options %s",
 	        host_label(st->h), st->program, st->s->sql_port, st->s->exporter_port,
 	        opts.len ? opts.buf : "none");
-	return host_start_daemon(st->h, &cmd, log, &pid, err);
+	return host_start_daemon(st->h, &cmd, log, &st->script, err);
 }
 
 /* ---- waiting until it is really up ---- */
@@ -174,21 +174,32 @@ static bool answers(struct start *st, struct err *err)
 	return yes;
 }
 
+/* Neither it nor the script that starts it, which on a busy host takes its time. */
+static bool is_gone(const struct start *st, const struct look *l)
+{
+	for (size_t i = 0; i < l->process_count; i++)
+		if (l->processes[i].pid == st->script)
+			return false;
+	return !look_find(l, st->program);
+}
+
 static int wait_until_up(struct start *st, struct err *err)
 {
-	int64_t began_ms = clock_mono_ms(), up_ms = 0, now_ms;
+	int64_t began_ms = clock_mono_ms(), up_ms = 0, there_ms = began_ms, now_ms;
 
 	for (;;) {
 		_cleanup_look_ struct look l = LOOK_INIT;
 		struct err why = {0};
 
+		now_ms = clock_mono_ms();
 		if (look_now(st, &l, err) != 0)
 			return -1;
-		now_ms = clock_mono_ms();
+		if (!is_gone(st, &l))
+			there_ms = now_ms;
 		if (!is_up(st, &l)) {
 			if (up_ms)
 				return did_not_start(st, "came up and ended again", err);
-			if (!look_find(&l, st->program) && now_ms - began_ms > GONE_MS)
+			if (now_ms - there_ms > GONE_MS)
 				return did_not_start(st, "ended while it was starting", err);
 		} else if (!up_ms && answers(st, &why)) {
 			up_ms = now_ms;
