@@ -34,19 +34,33 @@ static void fill_batch(struct executor *ex)
 		ex->first_lane = (ex->first_lane + 1) % ex->lane_count;
 }
 
-static void fill_params(struct executor *ex, struct db_params *p)
+static int by_task(const void *a, const void *b)
 {
-	int64_t *tasks = xmalloc(ex->claimed_count * sizeof(*tasks));
-	int64_t *subtasks = xmalloc(ex->claimed_count * sizeof(*subtasks));
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 
-	for (size_t i = 0; i < ex->claimed_count; i++) {
+	return x < y ? -1 : x > y;
+}
+
+/* Returns whether all are of different tasks. */
+static bool fill_params(struct executor *ex, struct db_params *p)
+{
+	size_t n = ex->claimed_count;
+	int64_t *tasks = xmalloc(n * sizeof(*tasks));
+	int64_t *subtasks = xmalloc(n * sizeof(*subtasks));
+	bool apart = true;
+
+	for (size_t i = 0; i < n; i++) {
 		tasks[i] = ex->claimed_hints[i].task_id;
 		subtasks[i] = ex->claimed_hints[i].subtask_id;
 	}
-	db_add_int8_array(p, tasks, ex->claimed_count);
-	db_add_int8_array(p, subtasks, ex->claimed_count);
+	db_add_int8_array(p, tasks, n);
+	db_add_int8_array(p, subtasks, n);
+	qsort(tasks, n, sizeof(*tasks), by_task);
+	for (size_t i = 1; i < n; i++)
+		apart = apart && tasks[i] != tasks[i - 1];
 	free(tasks);
 	free(subtasks);
+	return apart;
 }
 
 /* A template or type that came after our start. Rare, so a blocking read is all right. */
@@ -65,7 +79,7 @@ static void on_claim_result(void *arg, int index, const PGresult *res)
 {
 	struct executor *ex = arg;
 
-	if (index != 2) /* worker_share, task_lock */
+	if (index != ex->claim_answer) /* locks before it */
 		return;
 	ex->claimed_rows = (size_t)PQntuples(res);
 	for (int row = 0; row < PQntuples(res); row++) {
@@ -165,17 +179,20 @@ static void send_claim(struct executor *ex)
 {
 	struct db_batch *batch = db_batch_new(ex->claim_db, on_claim_result, on_claim_done, ex);
 	struct db_params p = DB_PARAMS_INIT;
+	bool apart;
 
 	ex->claiming = true;
 	ex->claim_worker_id = atomic_load(&ex->worker->worker_id);
 	db_add_int8(&p, ex->claim_worker_id);
 	db_batch_add(batch, QUERY_WORKER_SHARE, &p);
 	db_params_clear(&p);
-	fill_params(ex, &p);
-	db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
+	apart = fill_params(ex, &p);
+	if (!apart)
+		db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
+	ex->claim_answer = apart ? 1 : 2;
 	db_add_int8(&p, ex->claim_worker_id);
 	db_add_text(&p, worker_who(ex->worker, "worker"));
-	db_batch_add(batch, QUERY_SUBTASK_CLAIM, &p);
+	db_batch_add(batch, apart ? QUERY_SUBTASK_CLAIM_APART : QUERY_SUBTASK_CLAIM, &p);
 	db_params_release(&p);
 	db_batch_send(batch);
 }

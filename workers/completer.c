@@ -11,6 +11,8 @@
 /* A batch beside another one costs a transaction more: from here on it pays (design, 10: 31,000
  * moves a second at 10 rows a statement, 78,000 at 100). */
 #define BESIDE_MIN 100
+/* SQLSTATE: subtask_succeed found a row of a downstream. */
+#define UNIQUE_VIOLATION "23505"
 
 void completer_add(struct executor *ex, struct attempt *a)
 {
@@ -81,7 +83,7 @@ static void on_result(void *arg, int index, const PGresult *res)
 {
 	struct completion *c = arg;
 
-	if (index != (c->handing ? 2 : 1)) /* worker_share, task_lock, logs, rows of the type */
+	if (index != c->answer) /* locks before it, logs and rows of the type behind it */
 		return;
 	for (int row = 0; row < PQntuples(res); row++) {
 		const struct attempt_key key = {db_get_int8(res, row, 1), db_get_int8(res, row, 2),
@@ -221,7 +223,9 @@ static void not_committed(struct completion *c, const struct err *err)
 	c->list = NULL;
 	for (; last->next; last = last->next)
 		count++;
-	if (err->kind == ERR_PERMANENT) {
+	if (c->apart && !strcmp(err->code, UNIQUE_VIOLATION)) {
+		ex->not_apart = true;
+	} else if (err->kind == ERR_PERMANENT) {
 		if (count == 1)
 			refuse_one(batch, err);
 		else
@@ -255,15 +259,6 @@ static void on_done(void *arg, const struct err *err)
 	claimer_push(ex);
 }
 
-static int to_state(enum rule rule)
-{
-	const struct state_rule *row = state_rule_find(rule);
-
-	if (!row || row->object != RULE_OF_SUBTASK)
-		BUG("rule %d is none of a subtask", rule);
-	return row->to;
-}
-
 static void add_logs(const struct completion *c, struct db_batch *batch, size_t count)
 {
 	int64_t *ids = xmalloc(3 * count * sizeof(*ids));
@@ -294,99 +289,6 @@ static void add_logs(const struct completion *c, struct db_batch *batch, size_t 
 	free(texts);
 }
 
-/* Parameters of subtask_complete, gathered row by row. */
-struct move_rows {
-	int64_t *tasks, *subtasks, *claims, *downs;
-	int16_t *rules, *states, *takes, *nodes, *types, *waiting;
-	int32_t *delays, *down_first, *down_last;
-	size_t count, down_count, down_alloc;
-};
-
-static void add_downstreams(struct completion *c, struct move_rows *m, const struct attempt *a)
-{
-	size_t n = a->rule == RULE_SUCCEEDED ? (size_t)a->node->downstream_count : 0;
-
-	if (m->down_count + n > m->down_alloc) {
-		m->down_alloc = (m->down_count + n) * 2;
-		m->downs = xrealloc(m->downs, m->down_alloc * sizeof(*m->downs));
-		m->takes = xrealloc(m->takes, m->down_alloc * sizeof(*m->takes));
-		m->nodes = xrealloc(m->nodes, m->down_alloc * sizeof(*m->nodes));
-		m->types = xrealloc(m->types, m->down_alloc * sizeof(*m->types));
-		m->waiting = xrealloc(m->waiting, m->down_alloc * sizeof(*m->waiting));
-	}
-	m->down_first[m->count] = (int32_t)m->down_count + 1; /* SQL counts from 1 */
-	for (size_t i = 0; i < n; i++) {
-		int16_t node = a->node->downstreams[i];
-
-		m->takes[m->down_count] = c->handing && handoff_hold(c, a, (int)i);
-		m->nodes[m->down_count] = node;
-		m->types[m->down_count] = a->template->nodes[node].type_id;
-		m->waiting[m->down_count] = a->template->nodes[node].upstream_count;
-		m->downs[m->down_count++] = a->first_subtask_id + node;
-	}
-	m->down_last[m->count] = (int32_t)m->down_count;
-}
-
-static void add_row(struct completion *c, struct move_rows *m, const struct attempt *a)
-{
-	size_t n = m->count;
-
-	m->tasks[n] = a->key.task_id;
-	m->subtasks[n] = a->key.subtask_id;
-	m->claims[n] = a->key.claim;
-	m->rules[n] = (int16_t)a->rule;
-	m->states[n] = (int16_t)to_state(a->rule);
-	m->delays[n] = a->delay_ms;
-	add_downstreams(c, m, a);
-	m->count++;
-}
-
-static void add_move(struct completion *c, struct db_batch *batch, size_t count)
-{
-	struct executor *ex = c->ex;
-	struct move_rows m = {
-	        .tasks = xmalloc(count * sizeof(*m.tasks)),
-	        .subtasks = xmalloc(count * sizeof(*m.subtasks)),
-	        .claims = xmalloc(count * sizeof(*m.claims)),
-	        .rules = xmalloc(count * sizeof(*m.rules)),
-	        .states = xmalloc(count * sizeof(*m.states)),
-	        .delays = xmalloc(count * sizeof(*m.delays)),
-	        .down_first = xmalloc(count * sizeof(*m.down_first)),
-	        .down_last = xmalloc(count * sizeof(*m.down_last)),
-	};
-	struct db_params p = DB_PARAMS_INIT, share = DB_PARAMS_INIT;
-	int64_t worker_id = atomic_load(&ex->worker->worker_id);
-
-	for (const struct attempt *a = c->list; a; a = a->next)
-		add_row(c, &m, a);
-	db_add_int8_array(&p, m.tasks, count);
-	db_add_int8_array(&p, m.subtasks, count);
-	db_add_int8_array(&p, m.claims, count);
-	db_add_int2_array(&p, m.rules, count);
-	db_add_int2_array(&p, m.states, count);
-	db_add_int4_array(&p, m.delays, count);
-	db_add_int4_array(&p, m.down_first, count);
-	db_add_int4_array(&p, m.down_last, count);
-	db_add_int8_array(&p, m.downs, m.down_count);
-	db_add_text(&p, worker_who(ex->worker, "worker"));
-	db_add_int2_array(&p, m.takes, c->handing ? m.down_count : 0);
-	db_add_int8(&p, c->handing ? worker_id : 0);
-	db_add_int2_array(&p, m.nodes, m.down_count);
-	db_add_int2_array(&p, m.types, m.down_count);
-	db_add_int2_array(&p, m.waiting, m.down_count);
-	if (c->handing) {
-		db_add_int8(&share, worker_id);
-		db_batch_add(batch, QUERY_WORKER_SHARE, &share);
-		db_params_release(&share);
-	}
-	db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
-	db_batch_add(batch, QUERY_SUBTASK_COMPLETE, &p);
-	db_params_release(&p);
-	free(m.tasks), free(m.subtasks), free(m.claims), free(m.downs), free(m.rules);
-	free(m.states), free(m.takes), free(m.delays), free(m.down_first), free(m.down_last);
-	free(m.nodes), free(m.types), free(m.waiting);
-}
-
 bool completer_busy(const struct executor *ex)
 {
 	for (int i = 0; i < COMPLETIONS; i++)
@@ -413,7 +315,7 @@ static void send_batch(struct completion *c)
 	c->handing = handoff_allowed(ex);
 	metric_observe(METRIC_COMPLETE_BATCH, (int64_t)count);
 	batch = db_batch_new(c->db, on_result, on_done, c);
-	add_move(c, batch, count);
+	completer_add_moves(c, batch);
 	add_logs(c, batch, count);
 	for (int i = 0; i < c->list->extra_count; i++)
 		db_batch_add(batch, c->list->extras[i].query, &c->list->extras[i].params);

@@ -70,6 +70,8 @@ struct completion {
 	size_t count;
 	struct ready_row *ready;
 	size_t ready_count, ready_alloc;
+	int answer;             /* index of the statement whose rows say what was done */
+	bool apart;             /* that statement is subtask_succeed */
 	bool handing;           /* the batch may claim downstreams (handoff) */
 	struct attempt *handed; /* attempts its answer made */
 };
@@ -119,6 +121,7 @@ struct executor {
 	int64_t readopt_last;              /* task id the next page starts behind */
 	int64_t claim_worker_id;           /* number the claim in flight was made under */
 	struct queued_hint *claimed_hints; /* of the batch in flight, sorted */
+	int claim_answer;                  /* index of the statement whose rows are the attempts */
 	int16_t *claimed_types;
 	size_t claimed_count;
 	struct attempt *claimed; /* attempts its answer made */
@@ -132,6 +135,7 @@ struct executor {
 	struct attempt *done, *done_tail; /* results to commit */
 	size_t done_count;
 	size_t complete_max; /* halved when a batch holds bad data */
+	bool not_apart;      /* the next batch is for subtask_complete, whatever it holds */
 	struct completion completions[COMPLETIONS];
 	/* life */
 	pthread_t thread;
@@ -190,6 +194,10 @@ bool completer_busy(const struct executor *ex);
 bool completer_handing(const struct executor *ex);
 /* An attempt of that task in the batch in flight; NULL: none. */
 struct attempt *completer_of_task(const struct completion *c, int64_t task_id);
+
+/* ---- completer_moves.c ---- */
+/* Adds the statement that moves the attempts of c->list, with its locks; sets c->answer. */
+void completer_add_moves(struct completion *c, struct db_batch *batch);
 
 /* ---- handoff.c ---- */
 /* May a complete batch sent now claim what becomes READY? */
