@@ -108,9 +108,14 @@ users_and_inventory() {
 	(in_container migrate 0 obpipe inventory load - <tests/fixtures/inventory.json)
 }
 
+# Below those the kernel gives to connections, which could take it before the program does.
 free_port() {
-	python3 -c 'import socket
-s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+	local port
+
+	for port in $(shuf -n 50 -i 20000-31999); do
+		[[ $(ss -Hltn "sport = :$port") ]] || break
+	done
+	echo "$port"
 }
 
 # The health check of a service, asking its port here.

@@ -18,6 +18,8 @@
 #define HOSTS 11
 /* Their %post prints megabytes of any bytes. */
 #define NOISY_FILE "obproxy-1.9.2.0-1.el7.x86_64.rpm"
+/* Its %post takes long. */
+#define SLOW_FILE "obproxy-1.9.4.0-1.el7.x86_64.rpm"
 #define NOISY_FAILS_FILE "obproxy-1.9.3.0-1.el7.x86_64.rpm"
 #define GUARD "/var/lib/obpipe"
 #define CROWD 8
@@ -70,6 +72,7 @@ static int set_up(void **state)
 	make_holds();
 	stack_start(s, "obpipe-producer", NULL);
 	package_make("1.9.2.0", "1.el7", "post_seconds=1 post_prints=3");
+	package_make("1.9.4.0", "1.el7", "post_seconds=4");
 	package_make("1.9.3.0", "1.el7", "post_prints=3 post_fails=1");
 	hosts_up(s, HOSTS);
 	worker = stack_start(s, "obpipe-worker", env);
@@ -189,7 +192,7 @@ static void nothing_is_done_under_a_lower_claim(void **state)
 /* Its rpm is still at work when somebody newer takes over. */
 static void an_attempt_that_is_replaced_goes_no_further(void **state)
 {
-	int64_t id = batch_add(s, 9, 1, NOISY_FILE);
+	int64_t id = batch_add(s, 9, 1, SLOW_FILE);
 
 	wait_step(s, id, "install-rpm", "RUNNING");
 	wait_on_host(9, "rpm --dbpath /var/lib/rpm -q obproxy");
@@ -297,6 +300,7 @@ static void what_processes_are_called_breaks_nothing(void **state)
 	wait_failure(s, id, "check-process-not-exist", "runs already: obproxy (pid ");
 	assert_log_is_readable(id, "check-process-not-exist");
 	must_on_host(8, "pkill -x obproxy");
+	wait_on_host(8, "! pgrep -x obproxy");
 	retry_task(s, id);
 	succeeds_later(id, 8);
 }
@@ -471,6 +475,7 @@ static void an_sshd_that_is_full_is_tried_again(void **state)
 	limit_sshd(11, "");
 	first = connect_silently(11);
 	second = connect_silently(11);
+	assert_int_equal(truncate(log, 0), 0); /* of earlier runs; sshd appends */
 	id = batch_add(s, 11, 1, SEED_FILE);
 	assert_true(wait_until(has_dropped_some, log, SOON_MS));
 	close(first);

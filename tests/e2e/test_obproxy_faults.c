@@ -54,7 +54,8 @@ static const struct sabotage sabotages[] = {
         {"check-process-not-exist",
                 "cp /bin/sleep /tmp/obproxy; setsid /tmp/obproxy 1000 "
                 "</dev/null >/dev/null 2>&1 &",
-                "pkill -x obproxy", "runs already: obproxy (pid "},
+                "pkill -x obproxy; while pgrep -x obproxy; do sleep 0.1; done",
+                "runs already: obproxy (pid "},
         {"check-command", "mount --bind /dev/null $(readlink -f /usr/bin/nc)",
                 "umount $(readlink -f /usr/bin/nc)", "CMP07036"},
         {"install-rpm", "mount -t tmpfs -o size=16k tmpfs /opt", "umount /opt",
@@ -198,6 +199,11 @@ static int64_t claim_of(int64_t task, const char *type)
 	        (long long)task, type);
 }
 
+static bool has_ended_its_work(void *arg)
+{
+	return program_metric(arg, "obpipe_slots_used") == 0;
+}
+
 static void a_zombies_late_alter_does_nothing(void **state)
 {
 	struct program *zombie = stack_start(s, "obpipe-worker", NULL), *other;
@@ -216,8 +222,8 @@ static void a_zombies_late_alter_does_nothing(void **state)
 	wait_tasks(s, id, 1, "SUCCESSFUL");
 	assert_true(claim_of(id, "sync-obproxy-parameter") > claim);
 	program_signal(zombie, SIGCONT);
-	/* It is back under a new number only when its old work has ended. */
 	wait_sql(s, "SELECT count(*) = 2 FROM worker WHERE died_at IS NULL AND left_at IS NULL");
+	assert_true(wait_until(has_ended_its_work, zombie, SOON_MS));
 	must_on_host(
 	        7, "grep -q '^log_dir_size_threshold=20GB$' " SEED_ROOT "/etc/obproxy_config.txt");
 	assert_int_equal(sql_int(s,

@@ -33,6 +33,7 @@ start_programs() {
 	export OBPIPE_HTTP_LISTEN=127.0.0.1:0 OBPIPE_WORKER_HTTP_LISTEN=127.0.0.1:0
 	# The inventory's hosts are not there: nobody shall work on them.
 	start worker "$OBPIPE_BUILD/obpipe-worker" --types noop,finish
+	wait_until curl -sf -o /dev/null "http://127.0.0.1:$port/readyz"
 	start producer "$OBPIPE_BUILD/obpipe-producer"
 	url=http://127.0.0.1:$port
 	wait_until curl -sf -o /dev/null "$url/readyz"
@@ -70,6 +71,7 @@ seed_answers() {
 
 	seed=$(cat tests/fixtures/seed/request.json)
 	call 200 POST $batch_add "$seed"
+	wait_until state_is "$(task_id)" RUNNING # until it is recorded the answer may be 503
 	call 200 GET "$tasks/$(task_id)"
 	call 409 POST $batch_add "$seed"
 	call 409 POST $batch_add "$(jq -c '.hostIds = [8]' <<<"$seed")"

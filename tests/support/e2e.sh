@@ -6,7 +6,7 @@
 : "${OBPIPE_BUILD:?tests/run e2e sets it}"
 passed=0 tap_failed=0 checking="" programs=()
 work=$(mktemp -d)
-name=e2e_$$
+name=e2e_$$_$EPOCHSECONDS # process ids come round again
 admin_dsn=$OBPIPE_PG_DSN
 
 # Says which check ended the script, ends what start() started, and cleans up.
@@ -48,7 +48,7 @@ finish() { ((tap_failed == 0)); }
 
 # Runs COMMAND until it succeeds, for 30 s.
 wait_until() {
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + 60))
 
 	until "$@"; do
 		((SECONDS < end)) || return 1

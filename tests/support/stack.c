@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/kafka.h"
@@ -15,6 +16,7 @@
 #include "common/strbuf.h"
 #include "tests/support/http.h"
 #include "tests/support/test.h"
+#include "tests/support/topics.h"
 #include "tests/support/wait_until.h"
 
 #define PASSWORD "test-password"
@@ -60,7 +62,7 @@ static PGresult *query(struct stack *s, const char *text)
 
 static const char *vsql(struct stack *s, const char *fmt, va_list ap)
 {
-	static char value[8192];
+	static char *value;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	PGresult *res;
 	bool found;
@@ -68,8 +70,10 @@ static const char *vsql(struct stack *s, const char *fmt, va_list ap)
 	strbuf_vaddf(&text, fmt, ap);
 	res = query(s, text.buf);
 	found = PQntuples(res) > 0;
-	if (found)
-		snprintf(value, sizeof(value), "%s", PQgetvalue(res, 0, 0));
+	if (found) {
+		free(value);
+		value = xstrdup(PQgetvalue(res, 0, 0));
+	}
 	PQclear(res);
 	return found ? value : NULL;
 }
@@ -363,7 +367,8 @@ struct stack *stack_up(const char *name)
 	char *user[] = {(char *)"obpipe", (char *)"user", (char *)"add", (char *)"admin", NULL};
 
 	s->brokers = xstrdup(need_env("OBPIPE_KAFKA_BROKERS"));
-	s->name = xasprintf("t_%s_%d", name, (int)getpid());
+	/* Process ids come round again, and topics of a run that died stay. */
+	s->name = xasprintf("t_%s_%d_%lld", name, (int)getpid(), (long long)time(NULL));
 	s->dsn = dsn_of(dsn, s->name);
 	admin_sql(dsn, "CREATE DATABASE %s", s->name);
 	s->conn = PQconnectdb(s->dsn);
@@ -405,6 +410,7 @@ void stack_down(struct stack *s)
 			program_stop(programs[i]);
 	remove_folder(s);
 	PQfinish(s->conn);
+	topics_delete(s);
 	admin_sql(need_env("OBPIPE_PG_DSN"), "DROP DATABASE %s WITH (FORCE)", s->name);
 	free(s->name);
 	free(s->dsn);
@@ -454,6 +460,12 @@ void wait_tasks(struct stack *s, int64_t first, int count, const char *state)
 	        count, (long long)first, (long long)first + count, state);
 }
 
+static void on_report(void *arg, void *opaque, enum kafka_outcome outcome, int32_t partition,
+        int64_t offset, const char *error)
+{
+	*(enum kafka_outcome *)arg = outcome;
+}
+
 void publish(struct stack *s, const char *topic, const char *key, const char *value)
 {
 	struct settings settings = {.kafka_brokers = s->brokers,
@@ -461,7 +473,9 @@ void publish(struct stack *s, const char *topic, const char *key, const char *va
 	        .topic_prefix = xasprintf("%s.", s->name),
 	        .publish_timeout_ms = 10000};
 	struct err err = {0};
-	struct kafka_producer *p = kafka_producer_new(&settings, KAFKA_REQUESTS, NULL, NULL, &err);
+	enum kafka_outcome outcome = KAFKA_UNKNOWN;
+	struct kafka_producer *p = kafka_producer_new(
+	        &settings, KAFKA_REQUESTS, on_report, &outcome, &err);
 	_cleanup_free_ char *full = kafka_topic(&settings, topic);
 
 	assert_non_null(p);
@@ -469,5 +483,6 @@ void publish(struct stack *s, const char *topic, const char *key, const char *va
 	                         value, strlen(value), NULL, 0, NULL, &err),
 	        0);
 	kafka_producer_free(p, 10000);
+	assert_int_equal(outcome, KAFKA_PERSISTED);
 	free(settings.topic_prefix);
 }

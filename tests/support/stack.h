@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 /* Deadline of one expected thing, ms: generous, machines are shared. */
-#define SOON_MS 30000
+#define SOON_MS 60000
 
 struct stack {
 	char *name; /* of the database, and the topic prefix with a dot */

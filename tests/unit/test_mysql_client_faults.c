@@ -329,7 +329,7 @@ static void a_silent_query_breaks_the_connection(void **state)
 
 	/* Late answers must not be taken for those of a later statement. */
 	server_begin_result(&v);
-	assert_int_equal(mysql_server_open(&v, "pw", 300), 0);
+	assert_int_equal(mysql_server_open(&v, "pw", 1000), 0);
 	assert_int_equal(mysql_client_query(v.my, "show proxyconfig", NULL, &v.err), -1);
 	assert_string_equal(v.err.code, "TSK10012");
 	assert_int_equal(mysql_client_query(v.my, "show proxyconfig", NULL, &v.err), -1);
