@@ -34,30 +34,35 @@ static void fill_batch(struct executor *ex)
 		ex->first_lane = (ex->first_lane + 1) % ex->lane_count;
 }
 
-static int by_task(const void *a, const void *b)
+static int by_ids(const void *a, const void *b)
 {
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	const struct queued_hint *x = a, *y = b;
 
-	return x < y ? -1 : x > y;
+	if (x->task_id != y->task_id)
+		return x->task_id < y->task_id ? -1 : 1;
+	return x->subtask_id < y->subtask_id ? -1 : x->subtask_id > y->subtask_id;
 }
 
-/* Returns whether all are of different tasks. */
+/* In order of ids: transactions that meet do not wait for each other in a circle. Returns whether
+ * all are of different tasks. */
 static bool fill_params(struct executor *ex, struct db_params *p)
 {
 	size_t n = ex->claimed_count;
+	struct queued_hint *sorted = xmalloc(n * sizeof(*sorted));
 	int64_t *tasks = xmalloc(n * sizeof(*tasks));
 	int64_t *subtasks = xmalloc(n * sizeof(*subtasks));
 	bool apart = true;
 
+	memcpy(sorted, ex->claimed_hints, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), by_ids);
 	for (size_t i = 0; i < n; i++) {
-		tasks[i] = ex->claimed_hints[i].task_id;
-		subtasks[i] = ex->claimed_hints[i].subtask_id;
+		tasks[i] = sorted[i].task_id;
+		subtasks[i] = sorted[i].subtask_id;
+		apart = apart && (i == 0 || tasks[i] != tasks[i - 1]);
 	}
 	db_add_int8_array(p, tasks, n);
 	db_add_int8_array(p, subtasks, n);
-	qsort(tasks, n, sizeof(*tasks), by_task);
-	for (size_t i = 1; i < n; i++)
-		apart = apart && tasks[i] != tasks[i - 1];
+	free(sorted);
 	free(tasks);
 	free(subtasks);
 	return apart;
@@ -79,8 +84,6 @@ static void on_claim_result(void *arg, int index, const PGresult *res)
 {
 	struct executor *ex = arg;
 
-	if (index != ex->claim_answer) /* locks before it */
-		return;
 	ex->claimed_rows = (size_t)PQntuples(res);
 	for (int row = 0; row < PQntuples(res); row++) {
 		struct attempt *a = attempt_from_row(ex->worker, res, row);
@@ -183,13 +186,7 @@ static void send_claim(struct executor *ex)
 
 	ex->claiming = true;
 	ex->claim_worker_id = atomic_load(&ex->worker->worker_id);
-	db_add_int8(&p, ex->claim_worker_id);
-	db_batch_add(batch, QUERY_WORKER_SHARE, &p);
-	db_params_clear(&p);
 	apart = fill_params(ex, &p);
-	if (!apart)
-		db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
-	ex->claim_answer = apart ? 1 : 2;
 	db_add_int8(&p, ex->claim_worker_id);
 	db_add_text(&p, worker_who(ex->worker, "worker"));
 	db_batch_add(batch, apart ? QUERY_SUBTASK_CLAIM_APART : QUERY_SUBTASK_CLAIM, &p);

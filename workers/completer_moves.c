@@ -105,6 +105,7 @@ static void add_any(struct completion *c, struct db_batch *batch)
 	db_add_int2_array(&p, m.nodes, m.down_count);
 	db_add_int2_array(&p, m.types, m.down_count);
 	db_add_int2_array(&p, m.waiting, m.down_count);
+	add_worker_share(c, batch);
 	db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
 	c->answer++;
 	db_batch_add(batch, QUERY_SUBTASK_COMPLETE, &p);
@@ -172,7 +173,6 @@ void completer_add_moves(struct completion *c, struct db_batch *batch)
 	c->answer = 0;
 	c->apart = !c->ex->not_apart && are_apart(c);
 	c->ex->not_apart = false;
-	add_worker_share(c, batch);
 	if (c->apart)
 		add_apart(c, batch);
 	else

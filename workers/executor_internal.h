@@ -120,8 +120,7 @@ struct executor {
 	int first_lane;                    /* whose turn it is to fill the next batch first */
 	int64_t readopt_last;              /* task id the next page starts behind */
 	int64_t claim_worker_id;           /* number the claim in flight was made under */
-	struct queued_hint *claimed_hints; /* of the batch in flight, sorted */
-	int claim_answer;                  /* index of the statement whose rows are the attempts */
+	struct queued_hint *claimed_hints; /* of the batch in flight */
 	int16_t *claimed_types;
 	size_t claimed_count;
 	struct attempt *claimed; /* attempts its answer made */

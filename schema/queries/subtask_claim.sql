@@ -1,7 +1,11 @@
 -- READY -> RUNNING for a batch (rule 30), with everything the runs need. No join of two CTEs: see
 -- subtask_complete.
 -- $1 task ids  $2 subtask ids (same length)  $3 worker id  $4 who
-WITH moved AS (
+WITH alive AS (
+  -- Keeps the verdict on this worker waiting until the transaction ends: a claim is either seen by
+  -- the sweep that follows the verdict, or it does not happen.
+  SELECT 1 FROM worker k WHERE k.worker_id = $3::bigint AND k.died_at IS NULL FOR KEY SHARE
+), moved AS (
   UPDATE subtask s
      SET state = 3, claim = nextval('claim_number'), attempt = s.attempt + 1,
          worker_id = $3::bigint, claimed_at = clock_timestamp(), not_before = NULL,
@@ -9,7 +13,7 @@ WITH moved AS (
     FROM unnest($1::bigint[], $2::bigint[]) AS w(task_id, subtask_id)
    WHERE s.task_id = w.task_id AND s.subtask_id = w.subtask_id AND s.state = 2 AND NOT s.held
      AND (s.not_before IS NULL OR s.not_before <= clock_timestamp())
-     AND EXISTS (SELECT 1 FROM worker k WHERE k.worker_id = $3::bigint AND k.died_at IS NULL)
+     AND EXISTS (SELECT 1 FROM alive)
   RETURNING s.task_id, s.subtask_id, s.claim, s.attempt, s.run_time, s.tries, s.node, s.type_id,
             s.operation
 ), per_task AS (

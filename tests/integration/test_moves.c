@@ -339,13 +339,19 @@ static void waited(const char *meanwhile, enum query query, const char *const *p
 	assert_contains(did.buf, expected);
 }
 
-/* What another transaction did to the task while it was waited for counts, not what was seen
- * before. */
+/* What another transaction did while it was waited for counts, not what was seen before. */
 static void what_was_waited_for_counts(void **state)
 {
 	const char *claim[] = {"{1}", "{100}", "7", "w"};
 	const char *succeed[] = {"{1}", "{100}", "{5}", "{101}", "{1}", "{5}", "{1}", "7", "w"};
 	const char *none = "task (1,20,t,1,1,0,12,1,1)";
+	const char *verdict = "SELECT FROM worker FOR UPDATE; UPDATE worker SET died_at = now()";
+
+	/* A claim is seen by the sweep that follows the verdict, or does not happen. */
+	waited(verdict, QUERY_SUBTASK_CLAIM, claim, 4, none);
+	sql(s, "UPDATE worker SET died_at = NULL RETURNING 1");
+	waited(verdict, QUERY_SUBTASK_CLAIM_APART, claim, 4, none);
+	sql(s, "UPDATE worker SET died_at = NULL RETURNING 1");
 
 	waited("UPDATE subtask SET held = true WHERE task_id = 1", QUERY_SUBTASK_CLAIM_APART, claim,
 	        4, none);
@@ -363,6 +369,7 @@ static void what_was_waited_for_counts(void **state)
 	        "event w 1 21 40:100:5 120:0:0\n");
 	waited("UPDATE task SET failed = 0 WHERE task_id = 1", QUERY_SUBTASK_SUCCEED, succeed, 9,
 	        "event w 1 21 40:100:5 20:101:0 30:101:");
+	waited(verdict, QUERY_SUBTASK_SUCCEED, succeed, 9, "event w 1 21 40:100:5 20:101:0\n");
 }
 
 int main(void)
