@@ -3,8 +3,8 @@
 -- 100 batches of 100 tasks and takes them in turn; a turn works on the rows the turn 100 before made.
 SET client_min_messages = warning;
 DROP TABLE IF EXISTS bench_floor_task, bench_floor_subtask, bench_floor_event;
-CREATE TABLE bench_floor_task (LIKE task INCLUDING ALL) WITH (fillfactor = 45);
-CREATE TABLE bench_floor_subtask (LIKE subtask INCLUDING ALL) WITH (fillfactor = 45);
+CREATE TABLE bench_floor_task (LIKE task INCLUDING ALL) WITH (fillfactor = 15);
+CREATE TABLE bench_floor_subtask (LIKE subtask INCLUDING ALL) WITH (fillfactor = 33);
 CREATE TABLE bench_floor_event (LIKE event_batch INCLUDING ALL);
 CREATE SEQUENCE IF NOT EXISTS bench_floor_number;
 INSERT INTO bench_floor_task (task_id, first_subtask_id, sequence, template_id, active, ready,
