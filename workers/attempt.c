@@ -29,7 +29,7 @@ static json_t *parse_context(const char *text)
 	return context ? context : json_object();
 }
 
-/* Columns as subtask_claim.sql lists them. */
+/* Columns as subtask_claim.sql and subtask_claim_apart.sql list them. */
 enum {
 	C_TASK,
 	C_SUBTASK,
@@ -97,7 +97,7 @@ struct attempt *attempt_from_row(struct worker *w, const PGresult *res, int row)
 	return a;
 }
 
-/* Columns of a row of subtask_complete. */
+/* Columns of a row of subtask_complete and subtask_succeed. */
 enum { H_KIND, H_TASK, H_SUBTASK, H_TYPE, H_CLAIM, H_NODE, H_ATTEMPT, H_RUN_TIME, H_TRIES };
 
 struct attempt *attempt_handed_on(

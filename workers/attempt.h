@@ -62,10 +62,11 @@ struct attempt {
 	UT_hash_handle hh;
 };
 
-/* Builds one from row `row` of subtask_claim; NULL when template or type are not known here. */
+/* Builds one from row `row` of subtask_claim or subtask_claim_apart; NULL when template or type are
+ * not known here. */
 struct attempt *attempt_from_row(struct worker *w, const PGresult *res, int row);
-/* Builds one from row `row` of subtask_complete that hands a subtask on, of the same task as
- * `upstream`: what belongs to the task is taken from there. */
+/* Builds one from row `row` of subtask_complete or subtask_succeed that hands a subtask on, of the
+ * same task as `upstream`: what belongs to the task is taken from there. */
 struct attempt *attempt_handed_on(
         struct worker *w, const struct attempt *upstream, const PGresult *res, int row);
 /* One that only hands a claim back (its answer was lost). */

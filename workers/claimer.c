@@ -185,9 +185,8 @@ static void send_claim(struct executor *ex)
 	bool apart;
 
 	ex->claiming = true;
-	ex->claim_worker_id = atomic_load(&ex->worker->worker_id);
 	apart = fill_params(ex, &p);
-	db_add_int8(&p, ex->claim_worker_id);
+	db_add_int8(&p, atomic_load(&ex->worker->worker_id));
 	db_add_text(&p, worker_who(ex->worker, "worker"));
 	db_batch_add(batch, apart ? QUERY_SUBTASK_CLAIM_APART : QUERY_SUBTASK_CLAIM, &p);
 	db_params_release(&p);

@@ -60,13 +60,13 @@ static void add_row(struct completion *c, struct move_rows *m, const struct atte
 	m->count++;
 }
 
-static void add_worker_share(struct completion *c, struct db_batch *batch)
+static void add_worker_share(struct completion *c, struct db_batch *batch, int64_t worker_id)
 {
 	struct db_params p = DB_PARAMS_INIT;
 
 	if (!c->handing)
 		return;
-	db_add_int8(&p, atomic_load(&c->ex->worker->worker_id));
+	db_add_int8(&p, worker_id);
 	db_batch_add(batch, QUERY_WORKER_SHARE, &p);
 	db_params_release(&p);
 	c->answer++;
@@ -75,6 +75,7 @@ static void add_worker_share(struct completion *c, struct db_batch *batch)
 static void add_any(struct completion *c, struct db_batch *batch)
 {
 	struct executor *ex = c->ex;
+	int64_t worker_id = c->handing ? atomic_load(&ex->worker->worker_id) : 0;
 	size_t count = c->count;
 	struct move_rows m = {
 	        .tasks = xmalloc(count * sizeof(*m.tasks)),
@@ -101,11 +102,11 @@ static void add_any(struct completion *c, struct db_batch *batch)
 	db_add_int8_array(&p, m.downs, m.down_count);
 	db_add_text(&p, worker_who(ex->worker, "worker"));
 	db_add_int2_array(&p, m.takes, c->handing ? m.down_count : 0);
-	db_add_int8(&p, c->handing ? atomic_load(&ex->worker->worker_id) : 0);
+	db_add_int8(&p, worker_id);
 	db_add_int2_array(&p, m.nodes, m.down_count);
 	db_add_int2_array(&p, m.types, m.down_count);
 	db_add_int2_array(&p, m.waiting, m.down_count);
-	add_worker_share(c, batch);
+	add_worker_share(c, batch, worker_id);
 	db_batch_add_prefix(batch, QUERY_TASK_LOCK, &p, 1);
 	c->answer++;
 	db_batch_add(batch, QUERY_SUBTASK_COMPLETE, &p);

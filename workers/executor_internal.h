@@ -5,7 +5,8 @@
  *   claimer     hints (and stolen rows) -> claim batches -> attempts; re-adoption
  *   stealer     READY rows whose hint did not come -> the same queues
  *   runner      attempts -> slot threads (or run here, for types that never block) -> results
- *   completer   results -> complete batches -> hints for the downstreams
+ *   completer   results -> complete batches -> hints for the downstreams; completer_moves has their
+ *               statements
  *   handoff     complete batches that also claim the downstreams; roots without a message
  *               (OBPIPE_HANDOFF)
  *
@@ -119,7 +120,6 @@ struct executor {
 	int readopt_rows;
 	int first_lane;                    /* whose turn it is to fill the next batch first */
 	int64_t readopt_last;              /* task id the next page starts behind */
-	int64_t claim_worker_id;           /* number the claim in flight was made under */
 	struct queued_hint *claimed_hints; /* of the batch in flight */
 	int16_t *claimed_types;
 	size_t claimed_count;
@@ -195,7 +195,8 @@ bool completer_handing(const struct executor *ex);
 struct attempt *completer_of_task(const struct completion *c, int64_t task_id);
 
 /* ---- completer_moves.c ---- */
-/* Adds the statement that moves the attempts of c->list, with its locks; sets c->answer. */
+/* Adds the statement that moves the attempts of c->list, with its locks. c->by_task and c->count
+ * are set. Sets c->answer and c->apart; takes ex->not_apart back. */
 void completer_add_moves(struct completion *c, struct db_batch *batch);
 
 /* ---- handoff.c ---- */

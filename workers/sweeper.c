@@ -17,6 +17,7 @@
 #include "workers/id_scan.h"
 #include "workers/maintainer_internal.h"
 
+#define DEADLOCK "40P01" /* SQLSTATE */
 #define LOOK_MS 200
 #define SWEEP_ROWS 500
 #define DEATHS_MAX 3 /* the third worker death in one subtask makes it FAILED */
@@ -194,6 +195,9 @@ static int sweep(struct sweeper *s, int64_t worker_id, struct err *err)
 		log_notice("subtasks of a worker that is gone are READY again", "worker", "i",
 		        worker_id, "subtasks", "i", total);
 	free(rows);
+	/* An attempt of it ended just then (subtask_succeed). The next look tries again. */
+	if (rc < 0 && !strcmp(err->code, DEADLOCK))
+		rc = db_exec(&s->db, "ROLLBACK", err);
 	return rc;
 }
 

@@ -1,6 +1,8 @@
 -- READY -> RUNNING for a batch (rule 30), with everything the runs need. No join of two CTEs: see
 -- subtask_complete.
--- $1 task ids  $2 subtask ids (same length)  $3 worker id  $4 who
+-- Locks the worker's row, then the subtasks, then their tasks, each in order of ids; nobody else moves
+-- what is READY, so what it needs of the task row it sees under the lock of its update.
+-- $1 task ids, ascending  $2 subtask ids, ascending within  $3 worker id  $4 who
 WITH alive AS (
   -- Keeps the verdict on this worker waiting until the transaction ends: a claim is either seen by
   -- the sweep that follows the verdict, or it does not happen.

@@ -15,8 +15,9 @@ WITH alive AS (
   RETURNING s.task_id, s.subtask_id, s.claim, s.attempt, s.run_time, s.tries, s.node, s.type_id,
             s.operation
 ), bumped AS (
+  -- All subtasks are moved before the first task row is waited for, as subtask_claim does it.
   UPDATE task t SET sequence = t.sequence + 1, ready = t.ready - 1
-    FROM moved m WHERE t.task_id = m.task_id
+    FROM (SELECT * FROM moved ORDER BY task_id) m WHERE t.task_id = m.task_id
   RETURNING m.*, t.template_id, t.first_subtask_id,
             t.task_id || ' ' || t.sequence || ' 30:' || m.subtask_id || ':' || m.claim AS entry
 ), recorded AS (

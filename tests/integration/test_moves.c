@@ -358,6 +358,8 @@ static void what_was_waited_for_counts(void **state)
 	sql(s, "UPDATE subtask SET held = false WHERE task_id = 1 RETURNING 1");
 	waited("UPDATE task SET sequence = 30 WHERE task_id = 1", QUERY_SUBTASK_CLAIM_APART, claim,
 	        4, "event w 1 31 30:100:");
+	waited("UPDATE task SET sequence = 40 WHERE task_id = 1", QUERY_SUBTASK_CLAIM, claim, 4,
+	        "event w 1 41 30:100:");
 	sql(s, "UPDATE task SET sequence = 20, ready = 0 WHERE task_id = 1 RETURNING 1");
 	sql(s, "UPDATE subtask SET state = 3, claim = 5 WHERE task_id = 1 RETURNING 1");
 	waited("UPDATE subtask SET claim = 6 WHERE task_id = 1", QUERY_SUBTASK_SUCCEED, succeed, 9,
